@@ -1,0 +1,223 @@
+"""Prototxt text to a `Net`: old input forms made one, phases filtered, errors with their place.
+
+The text is read by protobuf's own text-format parser with the schema in caffe.proto.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import text_format
+
+from ranparity.caffe import caffe_pb2
+from ranparity.errors import InputError
+
+Shape = tuple[int, ...]
+LayerParameter = caffe_pb2.LayerParameter
+
+
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """A blob that is given to a net, with its shape (NCHW where it has four axes)."""
+
+    name: str
+    shape: Shape
+
+
+@dataclasses.dataclass(frozen=True)
+class Net:
+    """A network as its file describes it, for one phase, its input forms made one.
+
+    Attributes:
+        name: The net's own name.
+        inputs: The blobs that are given to it.
+        layers: Caffe's layer messages in the file's order, without `Input` layers.
+        source: The file (or other place) that it came from, for messages.
+        errata: Names of the repairs that were made after reading.
+    """
+
+    name: str
+    inputs: tuple[Input, ...]
+    layers: tuple[LayerParameter, ...]
+    source: str = "<text>"
+    errata: tuple[str, ...] = ()
+
+    def replace(self, **changes: Any) -> Net:
+        """Returns a copy with some fields replaced."""
+        return dataclasses.replace(self, **changes)
+
+    def with_size(self, height: int, width: int) -> Net:
+        """Returns the net with its input's height and width replaced, in pixels.
+
+        Raises:
+            InputError: The net has not exactly one input of four axes.
+        """
+        if len(self.inputs) != 1 or len(self.inputs[0].shape) != 4:
+            found = ", ".join(f"{i.name} {i.shape}" for i in self.inputs) or "none"
+            raise InputError(
+                f"{self.source}: a size can be given to a net with one input of four axes "
+                f"(NCHW); found: {found}"
+            )
+        (given,) = self.inputs
+        return self.replace(inputs=(Input(given.name, (*given.shape[:2], height, width)),))
+
+
+def read(path: str | Path, phase: str = "TEST") -> Net:
+    """Reads a prototxt file.
+
+    Args:
+        path: The file.
+        phase: `TEST` or `TRAIN`; layers that the file keeps for the other are left out.
+
+    Raises:
+        InputError: The file cannot be read or is not a Caffe net; names file, line and column.
+    """
+    return parse(_text(Path(path)), source=str(path), phase=phase)
+
+
+def parse(text: str, source: str = "<text>", phase: str = "TEST") -> Net:
+    """Reads prototxt text; see `read`."""
+    message = _message(text, source)
+    state = caffe_pb2.NetState()
+    state.CopyFrom(message.state)
+    state.phase = caffe_pb2.Phase.Value(phase)
+    kept = [
+        layer
+        for position, layer in enumerate(message.layer, start=1)
+        if _is_kept(layer, state, f"{source}: {_label(layer, position)}")
+    ]
+    layers = tuple(layer for layer in kept if layer.type != "Input")
+    if not layers:
+        raise InputError(f"{source}: expected a Caffe net, found no layer in it")
+    inputs = (*_net_inputs(message, source), *_input_layers(kept, source))
+    for given in inputs:
+        if any(axis < 1 for axis in given.shape):
+            raise InputError(
+                f"{source}: the shape of input {given.name!r} must be of positive integers; "
+                f"found {list(given.shape)}"
+            )
+    return Net(message.name, inputs, layers, source)
+
+
+def _text(path: Path) -> str:
+    """Returns a text file's content, or says in one line why there is none."""
+    if path.is_dir():
+        raise InputError(f"{path}: expected a prototxt file, found a directory")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: expected a prototxt file, found no such file") from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InputError(f"{path}: expected a prototxt file, cannot read it: {reason}") from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - data.rfind(b"\n", 0, error.start)
+        raise _binary(path, line, column) from None
+    if "\0" in text:
+        before = text[: text.index("\0")]
+        raise _binary(path, before.count("\n") + 1, len(before) - before.rfind("\n"))
+    return text
+
+
+def _binary(path: Path, line: int, column: int) -> InputError:
+    return InputError(
+        f"{path}:{line}:{column}: expected prototxt text in UTF-8, found a binary file "
+        "(a .caffemodel holds weights; the net's description is the .prototxt beside it)"
+    )
+
+
+def _message(text: str, source: str) -> caffe_pb2.NetParameter:
+    """Parses the text, with the parser's message put behind file:line:column."""
+    try:
+        return text_format.Parse(text, caffe_pb2.NetParameter())
+    except text_format.ParseError as error:
+        detail = str(error).split(" : ", 1)[-1].strip().rstrip(".")
+        if error.GetLine() is None:  # protobuf knows no place for a few errors
+            raise InputError(f"{source}: not a Caffe prototxt: {detail}") from None
+        place = f"{source}:{error.GetLine()}:{error.GetColumn()}"
+        raise InputError(f"{place}: not a Caffe prototxt: {_plain(detail)}") from None
+
+
+def _plain(detail: str) -> str:
+    """Rewords what protobuf says of an unknown field in Caffe's terms."""
+    prefix = 'Message type "ranparity.caffe.'
+    if not detail.startswith(prefix):
+        return detail
+    kind, _, rest = detail.removeprefix(prefix).partition('"')
+    field = rest.partition('"')[2].rstrip('".')
+    return f"unknown field {field!r}; expected a field of {kind}"
+
+
+def _label(layer: LayerParameter, position: int) -> str:
+    return f'layer "{layer.name}"' if layer.name else f"layer {position} (without a name)"
+
+
+def _is_kept(layer: LayerParameter, state: caffe_pb2.NetState, where: str) -> bool:
+    """Whether a phase keeps a layer.
+
+    With no `include`, unless an `exclude` matches; with `include`, only if one matches
+    (BVLC/caffe, src/caffe/net.cpp, Net::FilterNet).
+    """
+    if not layer.type:
+        raise InputError(f'{where}: expected a type (type: "Convolution"), found none')
+    if layer.include and layer.exclude:
+        raise InputError(f"{where}: expected include rules or exclude rules, found both")
+    if layer.include:
+        return any(_meets(state, rule) for rule in layer.include)
+    return not any(_meets(state, rule) for rule in layer.exclude)
+
+
+def _meets(state: caffe_pb2.NetState, rule: caffe_pb2.NetStateRule) -> bool:
+    """Whether a state meets a rule (BVLC/caffe, src/caffe/net.cpp, Net::StateMeetsRule)."""
+    if rule.HasField("phase") and rule.phase != state.phase:
+        return False
+    if rule.HasField("min_level") and state.level < rule.min_level:
+        return False
+    if rule.HasField("max_level") and state.level > rule.max_level:
+        return False
+    has_all = all(stage in state.stage for stage in rule.stage)
+    return has_all and not any(stage in state.stage for stage in rule.not_stage)
+
+
+def _net_inputs(message: caffe_pb2.NetParameter, source: str) -> Iterator[Input]:
+    """Yields a file's `input` fields with `input_shape`, or with four `input_dim` each."""
+    names, dims = list(message.input), list(message.input_dim)
+    shapes: Sequence[Sequence[int]] = [shape.dim for shape in message.input_shape]
+    if dims and shapes:
+        raise InputError(f"{source}: expected input_dim or input_shape, found both")
+    if dims:
+        if len(dims) != 4 * len(names):
+            raise InputError(
+                f"{source}: expected 4 input_dim for each of {len(names)} inputs, found {len(dims)}"
+            )
+        shapes = [dims[start : start + 4] for start in range(0, len(dims), 4)]
+    if len(shapes) != len(names):
+        raise InputError(
+            f"{source}: expected a shape (input_shape, or 4 input_dim) for each of "
+            f"{len(names)} inputs, found {len(shapes)}"
+        )
+    for name, shape in zip(names, shapes, strict=True):
+        yield Input(name, tuple(shape))
+
+
+def _input_layers(layers: Sequence[LayerParameter], source: str) -> Iterator[Input]:
+    """Yields the tops of `Input` layers: one shape for all tops, or one for each."""
+    for layer in layers:
+        if layer.type != "Input":
+            continue
+        shapes = [tuple(shape.dim) for shape in layer.input_param.shape]
+        if len(shapes) == 1:
+            shapes *= len(layer.top)
+        if len(shapes) != len(layer.top):
+            raise InputError(
+                f'{source}: layer "{layer.name}" (Input): expected one shape, or one for each '
+                f"of {len(layer.top)} tops, found {len(shapes)}"
+            )
+        for name, shape in zip(layer.top, shapes, strict=True):
+            yield Input(name, shape)

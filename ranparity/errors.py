@@ -1,0 +1,15 @@
+"""The one exception that means bad input."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """What the user gave cannot be used.
+
+    The message is one line: where (a file with line and column, a layer, an option), what was
+    expected, what came and, where it helps, what to do. The command line prints it and exits
+    with status 2.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))

@@ -1,0 +1,114 @@
+"""The operations in plain `keras.ops`, true to float64 on every backend.
+
+Some of Keras's own operations compute in float32 under a float64 policy (on torch and JAX the
+mean, the variance and matmul among them); sums, einsums and convolutions do not, so these are
+what everything here is made of. The torch backend's `moments` also loses small variances of
+large means, by E[x^2] - E[x]^2; here the deviations are squared.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+Pair = tuple[int, int]
+Pads = tuple[Pair, Pair]
+
+
+def convolution(
+    x: Any, weight: Any, *, stride: Pair, pad: Pair, dilation: Pair, group: int, data_format: str
+) -> Any:
+    """Cross-correlation with symmetric zero padding.
+
+    Args:
+        x: Maps, NHWC or NCHW by `data_format`.
+        weight: HWIO, with I the input channels of one group.
+        stride: Height and width step, in pixels.
+        pad: Zeros on each side, height and width, in pixels.
+        dilation: Distance of the kernel's taps, in pixels.
+        group: Number of groups, told by the framework from the channels of `x` and `weight`.
+        data_format: `channels_last` or `channels_first`.
+    """
+    del group
+    both = ((pad[0], pad[0]), (pad[1], pad[1]))
+    return ops.conv(
+        padded(x, both, 0.0, data_format),
+        weight,
+        strides=stride,
+        padding="valid",
+        dilation_rate=dilation,
+        data_format=data_format,
+    )
+
+
+def max_pool(x: Any, *, kernel: Pair, stride: Pair, pads: Pads, data_format: str) -> Any:
+    """Maximum over windows of maps with `pads` pixels before and after, which never win."""
+    lowest = float(np.finfo(keras.backend.standardize_dtype(x.dtype)).min)
+    return ops.max_pool(
+        padded(x, pads, lowest, data_format),
+        kernel,
+        strides=stride,
+        padding="valid",
+        data_format=data_format,
+    )
+
+
+def sum_pool(x: Any, *, kernel: Pair, stride: Pair, pads: Pads, data_format: str) -> Any:
+    """Sum over windows of maps with `pads` zeros before and after."""
+    height, width = axes_of_map(data_format)
+    if x.shape[height] == kernel[0] and x.shape[width] == kernel[1] and not any(map(any, pads)):
+        return ops.sum(x, axis=(height, width), keepdims=True)
+    average = ops.average_pool(
+        padded(x, pads, 0.0, data_format),
+        kernel,
+        strides=stride,
+        padding="valid",
+        data_format=data_format,
+    )
+    return average * math.prod(kernel)
+
+
+def batch_normalization(
+    x: Any, gamma: Any, beta: Any, *, epsilon: float, axis: int
+) -> tuple[Any, Any, Any]:
+    """Normalises with the batch's own mean and biased variance; returns them too, each (C,)."""
+    reduced = tuple(a for a in range(len(x.shape)) if a != axis % len(x.shape))
+    count = math.prod(x.shape[a] for a in reduced) if None not in x.shape else None
+    size = count if count is not None else ops.size(x) / x.shape[axis]
+    mean = ops.sum(x, axis=reduced, keepdims=True) / ops.cast(size, x.dtype)
+    centred = x - mean
+    variance = ops.sum(ops.square(centred), axis=reduced, keepdims=True) / ops.cast(size, x.dtype)
+    shape = [1] * len(x.shape)
+    shape[axis] = -1
+    scale = ops.reshape(gamma, shape) * ops.rsqrt(variance + epsilon)
+    normalised = centred * scale + ops.reshape(beta, shape)
+    return normalised, ops.reshape(mean, (-1,)), ops.reshape(variance, (-1,))
+
+
+def affine_normalization(
+    x: Any, mean: Any, variance: Any, gamma: Any, beta: Any, *, epsilon: float, axis: int
+) -> Any:
+    """Normalises with a given mean and variance, each (C,), as at test time."""
+    shape = [1] * len(x.shape)
+    shape[axis] = -1
+    scale = gamma * ops.rsqrt(variance + epsilon)
+    return x * ops.reshape(scale, shape) + ops.reshape(beta - mean * scale, shape)
+
+
+def axes_of_map(data_format: str) -> Pair:
+    """The axes of height and width."""
+    return (1, 2) if data_format == "channels_last" else (2, 3)
+
+
+def padded(x: Any, pads: Pads, value: float, data_format: str) -> Any:
+    """Maps with `pads` pixels of a value before and after their height and width."""
+    if not any(map(any, pads)):
+        return x
+    every: list[Pair] = [(0, 0)] * 4
+    for axis, pad in zip(axes_of_map(data_format), pads, strict=True):
+        every[axis] = pad
+    return ops.pad(x, every, constant_values=value)

@@ -1,0 +1,97 @@
+"""PyTorch's own forms: padding inside the operation, and the fused batch normalisation.
+
+PyTorch wants NCHW. A map in NHWC is passed as a permuted view, which PyTorch knows as its
+channels_last memory format, so nothing is copied.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch.nn import functional
+
+from ranparity.kernels import plain
+from ranparity.kernels.plain import Pads, Pair
+
+
+def convolution(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    *,
+    stride: Pair,
+    pad: Pair,
+    dilation: Pair,
+    group: int,
+    data_format: str,
+) -> torch.Tensor:
+    """See `plain.convolution`; the zeros are not written out."""
+    weight = weight.permute(3, 2, 0, 1)  # HWIO to OIHW
+    y = functional.conv2d(_nchw(x, data_format), weight, None, stride, pad, dilation, group)
+    return _as_given(y, data_format)
+
+
+def max_pool(
+    x: torch.Tensor, *, kernel: Pair, stride: Pair, pads: Pads, data_format: str
+) -> torch.Tensor:
+    """See `plain.max_pool`; PyTorch's ceil mode where its rule gives the same windows."""
+    before = (pads[0][0], pads[1][0])
+    shape = _nchw(x, data_format).shape[2:]
+    wanted = tuple(
+        (size + sum(pad) - k) // s + 1
+        for size, pad, k, s in zip(shape, pads, kernel, stride, strict=True)
+    )
+    ceil = tuple(_ceil_size(*axis) for axis in zip(shape, kernel, stride, before, strict=True))
+    if ceil != wanted or any(2 * pad > k for pad, k in zip(before, kernel, strict=True)):
+        return plain.max_pool(  # type: ignore[no-any-return]
+            x, kernel=kernel, stride=stride, pads=pads, data_format=data_format
+        )
+    y = functional.max_pool2d(_nchw(x, data_format), kernel, stride, before, ceil_mode=True)
+    return _as_given(y, data_format)
+
+
+def batch_normalization(
+    x: torch.Tensor, gamma: torch.Tensor, beta: torch.Tensor, *, epsilon: float, axis: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """See `plain.batch_normalization`.
+
+    With momentum 1 PyTorch's running statistics are the batch's; its variance is the unbiased
+    one, which is scaled back.
+    """
+    count = math.prod(x.shape) // x.shape[axis]
+    if count < 2:  # PyTorch refuses to normalise a single value
+        return plain.batch_normalization(x, gamma, beta, epsilon=epsilon, axis=axis)
+    mean, variance = torch.zeros_like(gamma), torch.zeros_like(gamma)
+    y = functional.batch_norm(
+        x.movedim(axis, 1), mean, variance, gamma, beta, training=True, momentum=1.0, eps=epsilon
+    )
+    return y.movedim(1, axis), mean, variance * ((count - 1) / count)
+
+
+def affine_normalization(
+    x: torch.Tensor,
+    mean: torch.Tensor,
+    variance: torch.Tensor,
+    gamma: torch.Tensor,
+    beta: torch.Tensor,
+    *,
+    epsilon: float,
+    axis: int,
+) -> torch.Tensor:
+    """See `plain.affine_normalization`."""
+    y = functional.batch_norm(x.movedim(axis, 1), mean, variance, gamma, beta, eps=epsilon)
+    return y.movedim(1, axis)
+
+
+def _ceil_size(size: int, kernel: int, stride: int, pad: int) -> int:
+    """PyTorch's size in ceil mode: the last window must start inside the map or its padding."""
+    out = -(-(size + 2 * pad - kernel) // stride) + 1
+    return out - 1 if (out - 1) * stride >= size + pad else out
+
+
+def _nchw(x: torch.Tensor, data_format: str) -> torch.Tensor:
+    return x if data_format == "channels_first" else x.permute(0, 3, 1, 2)
+
+
+def _as_given(y: torch.Tensor, data_format: str) -> torch.Tensor:
+    return y if data_format == "channels_first" else y.permute(0, 2, 3, 1)

@@ -1,0 +1,422 @@
+"""Caffe's layers as Keras layers: explicit pads, the ceil rule, align-corners, Caffe's constants.
+
+Each carries `caffe_name`, the layer's name in Caffe, and `caffe_order`, its place in the net;
+both are saved with the model. The Keras name is the Caffe name with `/` as `-`, because Keras
+refuses `/`. All compute in their dtype, float64 included, on every backend.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from ranparity.caffe.shapes import (
+    Pair,
+    RuleError,
+    convolution_output_size,
+    pooling_output_size,
+)
+from ranparity.errors import InputError
+from ranparity.kernels import kernel
+from ranparity.kernels.plain import Pads, axes_of_map
+
+Shape = tuple[int | None, ...]
+
+
+def pair(value: int | tuple[int, ...]) -> Pair:
+    """Height and width from one number for both, or from two."""
+    height, width = (value, value) if isinstance(value, int) else value
+    return height, width
+
+
+class CaffeLayer:
+    """What every layer of a Caffe net has, for use with a Keras layer as the second base.
+
+    Attributes:
+        caffe_name: The layer's name in Caffe.
+        caffe_order: Its place among the net's layers, from 0.
+    """
+
+    def __init__(
+        self, *args: Any, caffe_name: str, caffe_order: int, name: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, name=name or caffe_name.replace("/", "-"), **kwargs)
+        self.caffe_name = caffe_name
+        self.caffe_order = caffe_order
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        config: dict[str, Any] = super().get_config()  # type: ignore[misc]  # of the Keras base
+        return config | {"caffe_name": self.caffe_name, "caffe_order": self.caffe_order}
+
+    def refuse(self, error: RuleError) -> InputError:
+        """An error that names this layer."""
+        return InputError(f'layer "{self.caffe_name}": {error}')
+
+
+@keras.saving.register_keras_serializable(package="ranparity")
+class Convolution(CaffeLayer, keras.layers.Conv2D):
+    """Cross-correlation with symmetric padding that is given in pixels.
+
+    Maps are NHWC or NCHW by `data_format`, the kernel is HWIO on every backend. Sizes follow
+    Caffe's floor rule, `ranparity.caffe.shapes.convolution_output_size`.
+
+    Args:
+        pad: Zeros on each side, one number or height and width, in pixels.
+        *args: As `keras.layers.Conv2D`, whose `padding` stays `valid`.
+        **kwargs: As `keras.layers.Conv2D`, and `caffe_name` and `caffe_order`.
+    """
+
+    def __init__(self, *args: Any, pad: int | tuple[int, int] = 0, **kwargs: Any) -> None:
+        self.pad = pair(pad)
+        super().__init__(*args, **kwargs)
+
+    def convolution_op(self, inputs: Any, kernel_: Any) -> Any:
+        """The convolution itself, without bias."""
+        return kernel("convolution")(
+            inputs,
+            ops.convert_to_tensor(kernel_),
+            stride=self.strides,
+            pad=self.pad,
+            dilation=self.dilation_rate,
+            group=self.groups,
+            data_format=self.data_format,
+        )
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The output's shape, in the input's axis order."""
+        height, width = axes_of_map(self.data_format)
+        channels = 6 - height - width  # the axis that is neither the batch's nor the map's
+        shape = list(input_shape)
+        shape[channels] = self.filters
+        try:
+            for side, axis in enumerate((height, width)):
+                shape[axis] = convolution_output_size(
+                    shape[axis],
+                    self.kernel_size[side],
+                    self.strides[side],
+                    self.pad[side],
+                    self.dilation_rate[side],
+                )
+        except RuleError as error:
+            raise self.refuse(error) from None
+        return tuple(shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return super().get_config() | {"pad": self.pad}
+
+
+@keras.saving.register_keras_serializable(package="ranparity")
+class CaffePool(CaffeLayer, keras.layers.Layer):
+    """Max or average pooling by Caffe's rules, at any size.
+
+    The ceil rule of `ranparity.caffe.shapes.pooling_output_size`. MAX ignores padding; the AVE
+    divisor is the window clipped to the map and its padding on the far side
+    (BVLC/caffe, src/caffe/layers/pooling_layer.cpp, Forward_cpu).
+
+    Args:
+        pool: `MAX` or `AVE`.
+        kernel_size: The window, one number or height and width, in pixels.
+        strides: The step between windows, in pixels.
+        pad: Padding on each side, in pixels.
+        round_mode: `CEIL`, Caffe's rule, or `FLOOR`.
+        data_format: `channels_last` (NHWC) or `channels_first` (NCHW).
+        **kwargs: `caffe_name`, `caffe_order` and what every Keras layer takes.
+    """
+
+    def __init__(
+        self,
+        pool: str,
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = 1,
+        pad: int | tuple[int, int] = 0,
+        round_mode: str = "CEIL",
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if pool not in ("MAX", "AVE"):
+            raise InputError(f'layer "{self.caffe_name}": pool must be MAX or AVE; found {pool}')
+        self.pool = pool
+        self.kernel_size = pair(kernel_size)
+        self.strides = pair(strides)
+        self.pad = pair(pad)
+        self.round_mode = round_mode
+        self.data_format = data_format or keras.config.image_data_format()
+
+    def call(self, inputs: Any) -> Any:
+        """Pools maps of a fixed height and width."""
+        size = self._map(inputs.shape)
+        pads = self._pads(size)
+        window = {
+            "kernel": self.kernel_size,
+            "stride": self.strides,
+            "pads": pads,
+            "data_format": self.data_format,
+        }
+        if self.pool == "MAX":
+            return kernel("max_pool")(inputs, **window)
+        divisor = self._divisor(size)
+        return kernel("sum_pool")(inputs, **window) / ops.cast(divisor, inputs.dtype)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The output's shape, in the input's axis order."""
+        shape = list(input_shape)
+        for axis, size in zip(
+            axes_of_map(self.data_format), self._output_map(self._map(input_shape)), strict=True
+        ):
+            shape[axis] = size
+        return tuple(shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return super().get_config() | {
+            "pool": self.pool,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "pad": self.pad,
+            "round_mode": self.round_mode,
+            "data_format": self.data_format,
+        }
+
+    def _map(self, shape: Shape) -> Pair:
+        height, width = (shape[axis] for axis in axes_of_map(self.data_format))
+        if height is None or width is None:
+            raise InputError(
+                f'layer "{self.caffe_name}": expected maps of a fixed height and width, '
+                f"found {tuple(shape)}"
+            )
+        return height, width
+
+    def _output_map(self, size: Pair) -> Pair:
+        try:
+            height, width = (
+                pooling_output_size(*axis, ceil=self.round_mode == "CEIL", clip=any(self.pad))
+                for axis in zip(size, self.kernel_size, self.strides, self.pad, strict=True)
+            )
+        except RuleError as error:
+            raise self.refuse(error) from None
+        return height, width
+
+    def _pads(self, size: Pair) -> Pads:
+        """Padding before and after, so that windows without rounding give Caffe's sizes."""
+        top, left = (
+            (pad, (out - 1) * stride + kernel_ - length - pad)
+            for pad, out, stride, kernel_, length in zip(
+                self.pad, self._output_map(size), self.strides, self.kernel_size, size, strict=True
+            )
+        )
+        return top, left
+
+    def _divisor(self, size: Pair) -> np.ndarray[Any, Any]:
+        """Pixels in each window, padding counted up to `pad` past the map; broadcasts."""
+        height, width = (
+            _window_lengths(*axis)
+            for axis in zip(
+                size, self._output_map(size), self.kernel_size, self.strides, self.pad, strict=True
+            )
+        )
+        counts = np.outer(height, width)
+        return counts[:, :, None] if self.data_format == "channels_last" else counts
+
+
+def _window_lengths(
+    size: int, out: int, kernel_: int, stride: int, pad: int
+) -> np.ndarray[Any, Any]:
+    """Length of each window along one axis, clipped to `size + pad`."""
+    start = np.arange(out) * stride - pad
+    return np.minimum(start + kernel_, size + pad) - start
+
+
+@keras.saving.register_keras_serializable(package="ranparity")
+class Interp(CaffeLayer, keras.layers.Layer):
+    """Align-corners bilinear resizing to the size of a second input.
+
+    Called on `[x, reference]`, both NHWC or NCHW by `data_format`; `reference` gives its height
+    and width and nothing else. Output pixel i reads the input at `i (in - 1) / (out - 1)`
+    (the authors' fork, src/caffe/util/interp.cpp). Two constant matrices and two products give
+    it exactly, on every backend.
+    """
+
+    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = data_format or keras.config.image_data_format()
+
+    def call(self, inputs: list[Any]) -> Any:
+        """Resizes the first input."""
+        x, reference = inputs
+        height, width = (
+            ops.cast(interpolation_matrix(x.shape[axis], reference.shape[axis]), x.dtype)
+            for axis in axes_of_map(self.data_format)
+        )
+        if self.data_format == "channels_last":
+            rows = ops.einsum("oh,nhwc->nowc", height, x)
+            return ops.einsum("pw,nowc->nopc", width, rows)
+        rows = ops.einsum("oh,nchw->ncow", height, x)
+        return ops.einsum("pw,ncow->ncop", width, rows)
+
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
+        """The output's shape, in the inputs' axis order."""
+        shape = list(input_shape[0])
+        for axis in axes_of_map(self.data_format):
+            shape[axis] = input_shape[1][axis]
+        return tuple(shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return super().get_config() | {"data_format": self.data_format}
+
+
+def interpolation_matrix(size: int, out: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Weights of `size` input pixels for `out` output pixels, (out, size), rows summing to 1.
+
+    3 pixels to 5: positions 0, .5, 1, 1.5, 2.
+    """
+    step = (size - 1) / (out - 1) if out > 1 else 0.0
+    position = np.arange(out) * step
+    low = np.minimum(position.astype(int), size - 1)
+    high = np.minimum(low + 1, size - 1)
+    weight = position - low
+    matrix = np.zeros((out, size))
+    np.add.at(matrix, (np.arange(out), low), 1 - weight)
+    np.add.at(matrix, (np.arange(out), high), weight)
+    return matrix
+
+
+@keras.saving.register_keras_serializable(package="ranparity")
+class BN(CaffeLayer, keras.layers.BatchNormalization):
+    """Batch normalisation with Caffe's constants and the biased batch variance.
+
+    Momentum .9 on the old value and eps 1e-5, as in the authors' fork
+    (src/caffe/layers/bn_layer.cpp); the moving statistics are a mean and a variance. As in
+    Keras, a layer with `trainable = False` uses them in training too.
+    """
+
+    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs: Any) -> None:
+        super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalises, and in training moves the statistics."""
+        if mask is not None:
+            raise InputError(f'layer "{self.caffe_name}": a mask cannot be given')
+        if not (training and self.trainable):
+            return kernel("affine_normalization")(
+                inputs,
+                ops.cast(self.moving_mean, inputs.dtype),
+                ops.cast(self.moving_variance, inputs.dtype),
+                ops.cast(self.gamma, inputs.dtype),
+                ops.cast(self.beta, inputs.dtype),
+                epsilon=self.epsilon,
+                axis=self.axis,
+            )
+        normalised, mean, variance = kernel("batch_normalization")(
+            inputs,
+            ops.cast(self.gamma, inputs.dtype),
+            ops.cast(self.beta, inputs.dtype),
+            epsilon=self.epsilon,
+            axis=self.axis,
+        )
+        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(
+                moving * self.momentum + ops.cast(batch, moving.dtype) * (1 - self.momentum)
+            )
+        return normalised
+
+
+@keras.saving.register_keras_serializable(package="ranparity")
+class ReLU(CaffeLayer, keras.layers.ReLU):
+    """`max(x, 0) + negative_slope * min(x, 0)`."""
+
+
+@keras.saving.register_keras_serializable(package="ranparity")
+class Sigmoid(CaffeLayer, keras.layers.Layer):
+    """`1 / (1 + exp(-x))`."""
+
+    def call(self, inputs: Any) -> Any:
+        """The sigmoid of each element."""
+        return ops.sigmoid(inputs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The input's shape."""
+        return input_shape
+
+
+@keras.saving.register_keras_serializable(package="ranparity")
+class Eltwise(CaffeLayer, keras.layers.Layer):
+    """SUM or PROD of inputs of equal shapes, in their order.
+
+    Args:
+        operation: `SUM` or `PROD`.
+        **kwargs: `caffe_name`, `caffe_order` and what every Keras layer takes.
+    """
+
+    def __init__(self, operation: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if operation not in ("SUM", "PROD"):
+            raise InputError(
+                f'layer "{self.caffe_name}": operation must be SUM or PROD; found {operation}'
+            )
+        self.operation = operation
+
+    def call(self, inputs: list[Any]) -> Any:
+        """The sum or product of the inputs."""
+        return functools.reduce(ops.add if self.operation == "SUM" else ops.multiply, inputs)
+
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
+        """The shape that all inputs share."""
+        if len({tuple(shape) for shape in input_shape}) > 1:
+            raise InputError(
+                f'layer "{self.caffe_name}": expected inputs of equal shapes, '
+                f"found {[tuple(shape) for shape in input_shape]}"
+            )
+        return input_shape[0]
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return super().get_config() | {"operation": self.operation}
+
+
+@keras.saving.register_keras_serializable(package="ranparity")
+class InnerProduct(CaffeLayer, keras.layers.Dense):
+    """A dense layer on the whole map, flattened in C, H, W order as in Caffe.
+
+    Takes NHWC or NCHW by `data_format`, or (N, features); gives (N, units). The kernel is
+    (features, units).
+    """
+
+    def __init__(self, units: int, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(units, **kwargs)
+        self.data_format = data_format or keras.config.image_data_format()
+
+    def build(self, input_shape: Shape) -> None:
+        """Makes the kernel for the flattened features."""
+        super().build((input_shape[0], math.prod(s for s in input_shape[1:] if s is not None)))
+        self.input_spec = None  # Dense's own would refuse a map
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The product, by einsum: matmul loses float64 on the torch backend."""
+        del training
+        if len(inputs.shape) == 4 and self.data_format == "channels_last":
+            inputs = ops.transpose(inputs, (0, 3, 1, 2))
+        flat = ops.reshape(inputs, (-1, self.kernel.shape[0]))
+        y = ops.einsum("ni,io->no", flat, self.kernel)
+        return y + self.bias if self.use_bias else y
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """(N, units)."""
+        return (input_shape[0], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return super().get_config() | {"data_format": self.data_format}
+
+
+@keras.saving.register_keras_serializable(package="ranparity")
+class Softmax(CaffeLayer, keras.layers.Softmax):
+    """Softmax over the last axis of (N, classes)."""

@@ -1,0 +1,62 @@
+"""Initial weights, drawn from the tape by a variable's name.
+
+A name is the Caffe name of the layer, "/", and what the variable is in it, such as
+`post_res_4_1/branch1/conv2_3x3/kernel`. The draw depends on the seed and that name alone: not on
+the model's order of layers, nor on the other variables, nor on the framework.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranparity.data.tape import Tape
+from ranparity.errors import InputError
+
+_CONSTANTS = {
+    "bias": 0.0,
+    "gamma": 1.0,
+    "beta": 0.0,
+    "moving_mean": 0.0,
+    "moving_variance": 1.0,
+}
+
+
+def weight(tape: Tape, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Give the initial value of a variable.
+
+    Kernels are normal with mean 0 and standard deviation sqrt(2 / fan_in) (MSRA; He et al. 2015;
+    `MSRAFiller` with its default `variance_norm: FAN_IN` in BVLC/caffe, include/caffe/filler.hpp);
+    everything else is a constant.
+
+    Args:
+        tape: The run's randomness.
+        name: Name of the layer, "/", and `kernel`, `bias`, `gamma`, `beta`, `moving_mean` or
+            `moving_variance`.
+        shape: A kernel's is HWIO, with I counted in one group, or (in, out); filled in that order.
+
+    Raises:
+        InputError: The name's last part is none of these.
+    """
+    part = name.rpartition("/")[2]
+    if part == "kernel":
+        return msra(tape, name, shape)
+    if part in _CONSTANTS:
+        return np.full(shape, _CONSTANTS[part], dtype=np.float32)
+    known = ", ".join(["kernel", *_CONSTANTS])
+    raise InputError(f"variable {name}: expected one of {known}, for which there is a rule")
+
+
+def msra(tape: Tape, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Give normal numbers of variance 2 / fan_in, rounded to float32 once.
+
+    Args:
+        tape: The run's randomness.
+        name: The variable's name.
+        shape: HWIO or (in, out): all but the last axis are summed over, and make the fan-in.
+    """
+    deviation = math.sqrt(2 / math.prod(shape[:-1]))
+    normals = tape.normals(f"weights/{name}", math.prod(shape))
+    return (normals * deviation).astype(np.float32).reshape(shape)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from ranparity.data import initial
+from ranparity.data.tape import Tape
+from ranparity.errors import InputError
+
+TAPE = Tape(7)
+
+
+def test_golden_kernel() -> None:
+    kernel = initial.weight(TAPE, "conv1/kernel", (3, 3, 16, 8))
+    assert kernel.dtype == np.float32
+    assert [float(x).hex() for x in kernel.ravel()[:3]] == [
+        "-0x1.2115280000000p-3",
+        "0x1.4f4dd60000000p-3",
+        "-0x1.596e540000000p-4",
+    ]
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 64, 64), (1, 1, 256, 128), (256, 100)])
+def test_a_kernels_variance_is_two_by_the_fan_in(shape: tuple[int, ...]) -> None:
+    kernel = initial.weight(TAPE, "layer/kernel", shape).astype(np.float64)
+    variance = 2 / math.prod(shape[:-1])
+    sampling_error = math.sqrt(2 / kernel.size)
+    assert abs((kernel**2).mean() / variance - 1) < 5 * sampling_error
+    fan_out = 2 / (math.prod(shape) / shape[-2])
+    if fan_out != variance:
+        assert abs((kernel**2).mean() / fan_out - 1) > 5 * sampling_error
+
+
+def test_a_draw_depends_on_seed_and_name_alone() -> None:
+    first = initial.weight(TAPE, "a/kernel", (2, 2))
+    assert np.array_equal(initial.weight(Tape(7), "a/kernel", (2, 2)), first)
+    assert not np.array_equal(initial.weight(TAPE, "b/kernel", (2, 2)), first)
+    assert not np.array_equal(initial.weight(Tape(8), "a/kernel", (2, 2)), first)
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [("bias", 0), ("gamma", 1), ("beta", 0), ("moving_mean", 0), ("moving_variance", 1)],
+)
+def test_constants(part: str, value: float) -> None:
+    weight = initial.weight(TAPE, f"x/{part}", (3,))
+    assert weight.dtype == np.float32
+    assert weight.tolist() == [value] * 3
+
+
+def test_a_variable_without_a_rule_is_refused() -> None:
+    with pytest.raises(InputError) as caught:
+        initial.weight(TAPE, "x/embedding", (3,))
+    assert str(caught.value) == (
+        "variable x/embedding: expected one of kernel, bias, gamma, beta, moving_mean, "
+        "moving_variance, for which there is a rule"
+    )

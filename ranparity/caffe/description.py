@@ -31,12 +31,22 @@ class Described:
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """A whole network, its layers in graph order; `outputs` are the tensors that it gives."""
+    """A whole network.
+
+    Attributes:
+        name: Its name.
+        inputs: The blobs that are given to it.
+        layers: Its layers in graph order.
+        outputs: The tensors that it gives.
+        fault: Why a live model could not be run, so that its shapes are only those that its
+            layers state; empty where it could.
+    """
 
     name: str
     inputs: tuple[Input, ...]
     layers: tuple[Described, ...]
     outputs: tuple[str, ...]
+    fault: str = ""
 
     @property
     def totals(self) -> Totals:
@@ -63,6 +73,7 @@ class Description:
             tuple(Input(given["name"], tuple(given["shape"])) for given in data["inputs"]),
             tuple(_described(layer) for layer in data["layers"]),
             tuple(data["outputs"]),
+            data["fault"],
         )
 
 

@@ -186,9 +186,10 @@ def short_float(value: float) -> float:
     return value
 
 
-def by(pair: Pair) -> str:
+def by(pair: Sequence[int]) -> str:
     """A height and a width as text: `3x3`."""
-    return f"{pair[0]}x{pair[1]}"
+    height, width = pair
+    return f"{height}x{width}"
 
 
 def _bottoms(node: Node, bottoms: Sequence[Shape], least: int, most: int | None) -> None:
@@ -211,7 +212,7 @@ def _at_least(value: int, least: int, what: str) -> int:
     return value
 
 
-def _window(param: Any, field: str, default: int | None, least: int) -> Pair:
+def window(param: Any, field: str, default: int | None, least: int) -> Pair:
     """Height and width of a window's `kernel_size`, `stride`, `pad` or `dilation`.
 
     One field for both (in convolutions it may be repeated, height then width), or `_h` and
@@ -260,10 +261,10 @@ def convolution(node: Node, bottoms: Sequence[Shape]) -> Facts:
     batch, channels, *size = _one_map(node, bottoms)
     outputs = _at_least(param.num_output, 1, "a num_output")
     group = _at_least(param.group, 1, "a group")
-    kernel = _window(param, "kernel_size", None, 1)
-    stride = _window(param, "stride", 1, 1)
-    pad = _window(param, "pad", 0, 0)
-    dilation = _window(param, "dilation", 1, 1)
+    kernel = window(param, "kernel_size", None, 1)
+    stride = window(param, "stride", 1, 1)
+    pad = window(param, "pad", 0, 0)
+    dilation = window(param, "dilation", 1, 1)
     if channels % group or outputs % group:
         raise RuleError(
             f"expected input and output channels divisible by group {group}, "
@@ -304,8 +305,8 @@ def pooling(node: Node, bottoms: Sequence[Shape]) -> Facts:
             raise RuleError("expected global_pooling or a kernel size, found both")
         kernel: Pair = (size[0], size[1])
     else:
-        kernel = _window(param, "kernel_size", None, 1)
-    stride, pad = _window(param, "stride", 1, 1), _window(param, "pad", 0, 0)
+        kernel = window(param, "kernel_size", None, 1)
+    stride, pad = window(param, "stride", 1, 1), window(param, "pad", 0, 0)
     if param.global_pooling and (stride, pad) != ((1, 1), (0, 0)):
         raise RuleError("expected stride 1 and pad 0 with global_pooling")
     if pad[0] >= kernel[0] or pad[1] >= kernel[1]:

@@ -52,7 +52,7 @@ class Builder:
             pad=kernel // 2,
             groups=group,
             use_bias=False,
-            kernel_initializer=_msra(),
+            kernel_initializer=layers.MSRA(),
             data_format=self.data_format,
         )
 
@@ -107,7 +107,7 @@ class Builder:
             name,
             x,
             units=units,
-            kernel_initializer=_msra(),
+            kernel_initializer=layers.MSRA(),
             data_format=self.data_format,
         )
 
@@ -123,8 +123,3 @@ class Builder:
         y = layer(caffe_name=name, caffe_order=len(self._makers), **arguments)(x)
         self._makers[id(y)] = name
         return y
-
-
-def _msra() -> Any:
-    """Caffe's `msra` filler: normal with variance 2 / fan-in, not truncated."""
-    return keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal")

@@ -47,15 +47,25 @@ def describe(model: keras.Model, batch: int = 1) -> Description:
     names = {id(layer.output): layer.caffe_name for layer in ordered}
     names |= {id(tensor): tensor.name for tensor in model.inputs}
     first = _is_channels_first(ordered)
-    given, shapes = _traced(model, ordered, batch, first)
+    given = [(batch, *tensor.shape[1:]) for tensor in model.inputs]
+    shapes, fault = _traced(model, ordered, batch)
     return Description(
         model.name,
-        tuple(map(Input, [tensor.name for tensor in model.inputs], given)),
         tuple(
-            _described(layer, [names[id(t)] for t in keras.tree.flatten(layer.input)], shape, first)
+            Input(tensor.name, _nchw(shape, first))
+            for tensor, shape in zip(model.inputs, given, strict=True)
+        ),
+        tuple(
+            _described(
+                layer,
+                [names[id(t)] for t in keras.tree.flatten(layer.input)],
+                _nchw(shape, first),
+                first,
+            )
             for layer, shape in zip(ordered, shapes, strict=True)
         ),
         tuple(names[id(tensor)] for tensor in model.outputs),
+        fault,
     )
 
 
@@ -108,14 +118,19 @@ def _is_channels_first(ordered: list[Any]) -> bool:
     return formats == {"channels_first"}
 
 
-def _traced(
-    model: keras.Model, ordered: list[Any], batch: int, first: bool
-) -> tuple[list[Shape], list[Shape]]:
-    """Shapes of inputs and of each layer's output, traced on the backend, as NCHW."""
+def _traced(model: keras.Model, ordered: list[Any], batch: int) -> tuple[list[Shape], str]:
+    """The shape of each layer's output, traced on the backend, in the model's axis order.
+
+    Where the model does not run, the shapes that the layers stated when it was built, and why.
+    """
     probe = keras.Model(model.inputs, [layer.output for layer in ordered])
     given = [keras.KerasTensor((batch, *t.shape[1:]), t.dtype) for t in model.inputs]
-    made = _Traced(probe)(given)
-    return [_nchw(t.shape, first) for t in given], [_nchw(t.shape, first) for t in made]
+    try:
+        return [tuple(made.shape) for made in _Traced(probe)(given)], ""
+    except Exception as error:  # each backend has its own
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        fault = f"does not run: {' '.join(lines[:2])}"
+        return [(batch, *layer.output.shape[1:]) for layer in ordered], fault
 
 
 class _Traced(keras.layers.Layer):
@@ -138,7 +153,7 @@ def _nchw(shape: Shape, first: bool) -> Shape:
 
 
 def _kernel_and_bias(layer: Any, weight: Shape) -> dict[str, Shape]:
-    bias = {"bias": tuple(layer.bias.shape)} if layer.use_bias else {}
+    bias = {"bias": tuple(layer.bias.shape)} if layer.bias is not None else {}
     return {"weight": weight} | bias
 
 

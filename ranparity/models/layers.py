@@ -34,6 +34,33 @@ def pair(value: int | tuple[int, ...]) -> Pair:
     return height, width
 
 
+@keras.saving.register_keras_serializable(package="ranparity")
+class MSRA(keras.initializers.VarianceScaling):  # type: ignore[misc]  # Keras has no types
+    """Caffe's `msra` filler: normal with variance 2 / fan-in, not truncated.
+
+    Drawn by NumPy, so that a seed gives the same weights on every backend (and JAX compiles
+    nothing). Source: BVLC/caffe, include/caffe/filler.hpp, MSRAFiller.
+
+    Args:
+        seed: An integer; by default one that `keras.utils.set_random_seed` determines.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(2.0, "fan_in", "untruncated_normal", seed)
+
+    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
+        """Weights of a shape: HWIO, or (inputs, outputs)."""
+        dtype = dtype or keras.config.floatx()
+        random = np.random.Generator(np.random.Philox(self.seed))
+        drawn = random.standard_normal(shape, np.float64 if dtype == "float64" else np.float32)
+        drawn *= math.sqrt(2 / math.prod(shape[:-1]))
+        return ops.convert_to_tensor(drawn, dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this initializer again."""
+        return {"seed": self._init_seed}
+
+
 class CaffeLayer:
     """What every layer of a Caffe net has, for use with a Keras layer as the second base.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ranparity.errors import InputError
@@ -15,6 +16,9 @@ from ranparity.models.config import AttentionConfig, Stage
 
 if TYPE_CHECKING:
     import keras
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+PROTOTXT_FOLDERS = (_PACKAGE / "prototxt", _PACKAGE.parent / "prototxt")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +80,7 @@ class Entry:
         input_shape: (H, W, C), in pixels.
         classes: Number of classes.
         integers: Counts that a check asserts.
+        odd_size: A second input size, in pixels, at which Caffe's ceil rule and `same` part.
         figures: What the paper says of it.
         release: What the published file says beside the structure.
         builder: The function that builds a config, as `module:function`.
@@ -88,14 +93,30 @@ class Entry:
     input_shape: tuple[int, int, int]
     classes: int
     integers: Integers
+    odd_size: int
     figures: tuple[Figure, ...] = ()
     release: Release = dataclasses.field(default_factory=lambda: Release())
     builder: str = "ranparity.models.attention:build_attention"
 
     @property
-    def prototxt(self) -> str:
-        """The name of its file in prototxt/."""
-        return f"{self.title}.prototxt"
+    def prototxt(self) -> Path:
+        """Its file: in the installed package, or in prototxt/ of the source tree.
+
+        Raises:
+            InputError: There is no such file, because it has not been exported yet.
+        """
+        for folder in PROTOTXT_FOLDERS:
+            if (folder / f"{self.title}.prototxt").is_file():
+                return folder / f"{self.title}.prototxt"
+        raise InputError(
+            f"{self.name}: expected {self.title}.prototxt in {PROTOTXT_FOLDERS[-1]}; write it "
+            f"with: ranparity export {self.name}"
+        )
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Heights and widths that a check builds it at: its own, and an odd one."""
+        return self.input_shape[:2], (self.odd_size, self.odd_size)
 
     def build(self, *, input_shape: tuple[int, ...] | None = None, **arguments: Any) -> keras.Model:
         """Builds the Keras model; arguments as in `ranparity.models.Attention56`."""
@@ -156,6 +177,7 @@ ENTRIES = {
             (224, 224, 3),
             1000,
             Integers(385, 110, 107, 31_810_728, 31_883_432, 6_270_836_736),
+            odd_size=201,
             figures=(
                 Figure("trainable_parameters", 31.9e6, "31.9 M", "Table 2"),
                 Figure("parameters_with_statistics", 31.9e6, "31.9 M", "Table 2"),
@@ -172,6 +194,7 @@ ENTRIES = {
             (224, 224, 3),
             1000,
             Integers(631, 179, 176, 52_466_344, 52_599_976, 10_533_789_696),
+            odd_size=201,
             figures=(
                 Figure("trainable_parameters", 51.3e6, "51.3 M", "Table 2"),
                 Figure("parameters_with_statistics", 51.3e6, "51.3 M", "Table 2"),
@@ -187,6 +210,7 @@ ENTRIES = {
             (224, 224, 3),
             1000,
             Integers(381, 110, 107, 31_318_824, 31_417_256, 6_419_106_816),
+            odd_size=201,
             figures=(
                 Figure("trainable_parameters", 31.9e6, "31.9 M", "Table 7"),
                 Figure("parameters_with_statistics", 31.9e6, "31.9 M", "Table 7"),
@@ -202,6 +226,7 @@ ENTRIES = {
             (224, 224, 3),
             1000,
             Integers(621, 179, 173, 52_102_952, 52_274_088, 10_704_337_920),
+            odd_size=201,
             release=Release(frozen=True, param=True, errata=("classifier-reads-ave_pool",)),
         ),
         Entry(
@@ -212,6 +237,7 @@ ENTRIES = {
             (32, 32, 3),
             10,
             Integers(383, 109, 107, 1_030_394, 1_045_306, 122_825_216),
+            odd_size=25,
         ),
     )
 }

@@ -1,0 +1,1 @@
+"""One module per command: `add_parser(commands)` and what it runs."""

@@ -1,0 +1,83 @@
+"""`ranparity export`: a model of the zoo as a prototxt."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from ranparity.commands.shapes import size
+from ranparity.errors import InputError
+from ranparity.files import write_text
+from ranparity.models import zoo
+from ranparity.training import backends
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "export",
+        help="write a model as a prototxt",
+        description="Builds a model and writes it as a prototxt in Caffe's names and order. The "
+        "files in prototxt/ are what this writes.",
+    )
+    parser.add_argument("model", help=f"one of {', '.join(zoo.ENTRIES)}")
+    parser.add_argument(
+        "--size",
+        type=size,
+        metavar="N|HxW",
+        help="another input size, in pixels; the head then pools its whole map",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="where to write it; - for standard output (default: the net's file in prototxt/ of "
+        "the working folder)",
+    )
+    parser.add_argument("--backend", help="as in check; the text does not depend on it")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Writes the file."""
+    entry = zoo.entry(arguments.model)
+    name, _ = backends.choose(arguments.backend, os.environ)
+    backends.start(name)
+    text = exported(entry, arguments.size or entry.input_shape[:2])
+    if arguments.output == "-":
+        sys.stdout.write(text)
+        return 0
+    path = Path(arguments.output or Path("prototxt", f"{entry.title}.prototxt"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, text)
+    except OSError as error:
+        raise InputError(f"{path}: cannot write the prototxt: {error.strerror}") from None
+    print(f"Wrote {path}")
+    return 0
+
+
+def exported(entry: zoo.Entry, hw: tuple[int, int]) -> str:
+    """The text of an entry's prototxt, header included, for an input size in pixels."""
+    from ranparity.models.export import to_prototxt
+
+    model = entry.build(input_shape=(*hw, entry.input_shape[2]), data_format="channels_last")
+    return _header(entry, hw) + to_prototxt(model, entry.title, entry.release)
+
+
+def _header(entry: zoo.Entry, hw: tuple[int, int]) -> str:
+    option = "" if hw == entry.input_shape[:2] else f" --size {hw[0]}x{hw[1]}"
+    lines = [
+        f"Written by `ranparity export {entry.name}{option}` from the Keras model; not edited."
+    ]
+    if entry.origin == "derived":
+        lines.append("Derived: no prototxt of this net was published.")
+    elif not option:
+        lines.append("Its canonical digest equals that of the authors' file.")
+    lines += [
+        f"Erratum of the authors' file, repaired here: {name}." for name in entry.release.errata
+    ]
+    return "".join(f"# {line}\n" for line in lines)

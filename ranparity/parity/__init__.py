@@ -1,0 +1,1 @@
+"""The ladder of evidence: what is compared, and what counts as a difference."""

@@ -83,7 +83,7 @@ def parse(text: str, source: str = "<text>", phase: str = "TEST") -> Net:
     message = _message(text, source)
     state = caffe_pb2.NetState()
     state.CopyFrom(message.state)
-    state.phase = caffe_pb2.Phase.Value(phase)
+    state.MergeFrom(caffe_pb2.NetState(phase=phase))
     kept = [
         layer
         for position, layer in enumerate(message.layer, start=1)

@@ -28,6 +28,13 @@ from ranparity.kernels.plain import Pads, axes_of_map
 Shape = tuple[int | None, ...]
 
 
+def _known(length: int | None, layer: str) -> int:
+    """A map's height or width, which must be fixed."""
+    if length is None:
+        raise InputError(f'layer "{layer}": expected maps of a fixed height and width, found None')
+    return length
+
+
 def pair(value: int | tuple[int, ...]) -> Pair:
     """Height and width from one number for both, or from two."""
     height, width = (value, value) if isinstance(value, int) else value
@@ -35,7 +42,7 @@ def pair(value: int | tuple[int, ...]) -> Pair:
 
 
 @keras.saving.register_keras_serializable(package="ranparity")
-class MSRA(keras.initializers.VarianceScaling):  # type: ignore[misc]  # Keras has no types
+class MSRA(keras.initializers.VarianceScaling):
     """Caffe's `msra` filler: normal with variance 2 / fan-in, not truncated.
 
     Drawn by NumPy, so that a seed gives the same weights on every backend (and JAX compiles
@@ -72,7 +79,8 @@ class CaffeLayer:
     def __init__(
         self, *args: Any, caffe_name: str, caffe_order: int, name: str | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(*args, name=name or caffe_name.replace("/", "-"), **kwargs)
+        name = name or caffe_name.replace("/", "-")
+        super().__init__(*args, name=name, **kwargs)  # type: ignore[call-arg]  # the Keras base
         self.caffe_name = caffe_name
         self.caffe_order = caffe_order
 
@@ -124,7 +132,7 @@ class Convolution(CaffeLayer, keras.layers.Conv2D):
         try:
             for side, axis in enumerate((height, width)):
                 shape[axis] = convolution_output_size(
-                    shape[axis],
+                    _known(shape[axis], self.caffe_name),
                     self.kernel_size[side],
                     self.strides[side],
                     self.pad[side],
@@ -213,12 +221,9 @@ class CaffePool(CaffeLayer, keras.layers.Layer):
         }
 
     def _map(self, shape: Shape) -> Pair:
-        height, width = (shape[axis] for axis in axes_of_map(self.data_format))
-        if height is None or width is None:
-            raise InputError(
-                f'layer "{self.caffe_name}": expected maps of a fixed height and width, '
-                f"found {tuple(shape)}"
-            )
+        height, width = (
+            _known(shape[axis], self.caffe_name) for axis in axes_of_map(self.data_format)
+        )
         return height, width
 
     def _output_map(self, size: Pair) -> Pair:

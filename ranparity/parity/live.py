@@ -74,19 +74,23 @@ def alterations(model: keras.Model) -> Iterator[tuple[str, str, keras.Model]]:
     """Yields the altered layer's name, the kind of attribute, and the altered model."""
     ordered = caffe_layers(model)
     for type_, attributes in ATTRIBUTES.items():
-        layer = next(layer for layer in ordered if type(layer) is type_)
+        layer = _first(ordered, type_)
         for what, attribute, change in attributes:
             with _set(layer, attribute, change(getattr(layer, attribute))):
                 yield layer.caffe_name, f"{type_.__name__} {what}", model
     for type_ in (layers.BN, layers.ReLU, layers.Sigmoid, layers.Softmax):
-        layer = next(layer for layer in ordered if type(layer) is type_)
+        layer = _first(ordered, type_)
         yield layer.caffe_name, f"{type_.__name__} dropped", _clone(model, layer, _dropped)
     for type_, what, call in (
         (layers.Eltwise, "order of inputs", _swapped),
         (layers.Interp, "size reference", _other_reference),
     ):
-        layer = next(layer for layer in ordered if type(layer) is type_)
+        layer = _first(ordered, type_)
         yield layer.caffe_name, f"{type_.__name__} {what}", _clone(model, layer, call)
+
+
+def _first(ordered: list[Any], type_: type) -> Any:
+    return next(layer for layer in ordered if type(layer) is type_)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,111 @@
+"""The project's sessions: `nox -l` lists them, `nox -s NAME -- ARGUMENTS` runs one.
+
+Every session installs what it needs, at the versions that constraints.txt pins.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import nox
+
+CONSTRAINTS = Path(__file__).with_name("constraints.txt")
+PROTO = "ranparity/caffe/caffe.proto"
+
+nox.needs_version = ">=2025.5.1"
+nox.options.sessions = ["lint", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """A session that trains on one backend with only that framework installed."""
+
+    backend: str
+    title: str
+
+
+TRAININGS = (
+    Training("torch", "PyTorch"),
+    Training("tensorflow", "TensorFlow"),
+    Training("jax", "JAX"),
+)
+
+
+def install(session: nox.Session, extras: str) -> None:
+    """Installs the project with some extras; the pins also hold for what builds it."""
+    session.env["PIP_CONSTRAINT"] = os.fspath(CONSTRAINTS)
+    session.install("-e", f".[{extras}]")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The whole test suite, on PyTorch, TensorFlow and JAX; arguments go to pytest."""
+    install(session, "all,dev")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff's checks and formatting, and strict mypy."""
+    install(session, "all,dev")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """Every check and a short identical training on all three backends, into reports/."""
+    install(session, "all")
+    session.run("ranparity", "report", "--collect", *session.posargs)
+
+
+def _train(training: Training) -> None:
+    def train(session: nox.Session) -> None:
+        install(session, training.backend)
+        session.run(
+            "python",
+            "-m",
+            "ranparity.run",
+            *session.posargs,
+            env={"KERAS_BACKEND": training.backend},
+        )
+
+    train.__doc__ = f"""Trains on {training.title}; arguments go to `python -m ranparity.run`."""
+    nox.session(name=f"train-{training.backend}")(train)
+
+
+for _training in TRAININGS:
+    _train(_training)
+
+
+@nox.session
+def protoc(session: nox.Session) -> None:
+    """Compiles caffe.proto to caffe_pb2.py and caffe_pb2.pyi."""
+    session.env["PIP_CONSTRAINT"] = os.fspath(CONSTRAINTS)
+    session.install("grpcio-tools")
+    folder = os.fspath(Path(PROTO).parent)
+    session.run(
+        "python",
+        "-m",
+        "grpc_tools.protoc",
+        f"-I{folder}",
+        f"--python_out={folder}",
+        f"--pyi_out={folder}",
+        PROTO,
+    )
+
+
+@nox.session
+def prototxts(session: nox.Session) -> None:
+    """Writes every file of prototxt/ again, from the Keras models."""
+    install(session, "torch")
+    session.run(
+        "python",
+        "-c",
+        "from ranparity.cli import main; from ranparity.models.zoo import ENTRIES; "
+        "[main(['export', name]) for name in ENTRIES]",
+    )

@@ -1,0 +1,134 @@
+"""Training on a framework: one file each, all to the protocols below.
+
+A framework is chosen when Keras is imported, so `prepare` comes first in a process, before Keras or
+the framework is imported, and only one backend can be used in it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from ranparity.errors import InputError
+
+if TYPE_CHECKING:  # so that the names can be listed for `--help` at no cost
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ranparity.training.update import Update
+    from ranparity.training.variables import Model, State
+
+NAMES = ("torch", "tensorflow", "jax")
+
+
+class Trainer(Protocol):
+    """A model in training on one framework, with its weights, velocities and BN statistics."""
+
+    def step(
+        self, images: NDArray[np.float32], labels: NDArray[np.int64], learning_rate: float
+    ) -> float:
+        """Take one step of training.
+
+        Args:
+            images: NHWC.
+            labels: Classes, shape (N,).
+            learning_rate: The rate of this step.
+
+        Returns:
+            The loss on this batch before the update: mean softmax cross-entropy, without the decay.
+        """
+
+    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the model's outputs for images (NHWC) in inference mode, shape (N, classes)."""
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """Give all variables of the model, BN statistics included, by name."""
+
+    def velocities(self) -> dict[str, NDArray[Any]]:
+        """Give the velocities of the trainable variables by name."""
+
+    def restore(self, weights: State, velocities: State) -> None:
+        """Go on from these variables and velocities."""
+
+    def finish(self) -> Model:
+        """Give the Keras model with the present variables in it."""
+
+    def device(self) -> str:
+        """Say what computes: `cpu`, or a GPU's name."""
+
+
+class Backend(Protocol):
+    """A framework: a module of this package."""
+
+    def prepare(self, threads: int) -> dict[str, Any]:
+        """Set what makes runs repeatable, and give it by name, for the record.
+
+        Args:
+            threads: Number of threads to compute with, where the framework can be told.
+        """
+
+    def trainer(self, model: Model, update: Update) -> Trainer:
+        """Start to train a model, with logits as its outputs, from the values that it has."""
+
+
+def choose(asked: str | None, environment: Mapping[str, str]) -> tuple[str, str]:
+    """Decide on a backend: what is asked for, or KERAS_BACKEND, or the first one installed.
+
+    Returns:
+        The backend's name and why it was chosen, in a few words.
+
+    Raises:
+        InputError: The backend is unknown or not installed.
+    """
+    wanted = environment.get("KERAS_BACKEND")
+    if asked:
+        return _installed(asked, "--backend"), "--backend asks for it"
+    if wanted:
+        return _installed(wanted, "KERAS_BACKEND"), "KERAS_BACKEND asks for it"
+    for name in NAMES:
+        if importlib.util.find_spec(name):
+            return name, "the first one installed; --backend or KERAS_BACKEND sets another"
+    raise InputError(f"backend: none of {', '.join(NAMES)} is installed: {_advice(NAMES[0])}")
+
+
+def start(name: str) -> tuple[Backend, dict[str, Any]]:
+    """Choose the backend for this process, before Keras is imported, and set its switches.
+
+    Returns:
+        The backend, and the switches by name.
+
+    Raises:
+        InputError: This process has imported Keras with another backend.
+    """
+    keras = sys.modules.get("keras")
+    if keras and keras.backend.backend() != name:
+        raise InputError(
+            f"backend: this process uses {keras.backend.backend()} already, and Keras cannot "
+            f"change that: start another process for {name}"
+        )
+    os.environ["KERAS_BACKEND"] = name
+    backend = cast(Backend, importlib.import_module(f"ranparity.training.backends.{name}"))
+    return backend, backend.prepare(processors())
+
+
+def processors() -> int:
+    """Give the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _installed(name: str, where: str) -> str:
+    if name not in NAMES:
+        raise InputError(f"{where}: expected one of {', '.join(NAMES)}. Received: {name!r}")
+    if not importlib.util.find_spec(name):
+        raise InputError(f"{where}: {name} is not installed: {_advice(name)}")
+    return name
+
+
+def _advice(name: str) -> str:
+    return f"python -m pip install 'ranparity[{name}]'"

@@ -1,0 +1,76 @@
+"""The variables of a Keras model by the tape's names, without importing Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranparity.data import initial
+from ranparity.data.tape import Tape
+from ranparity.errors import InputError
+
+Model = Any  # a keras.Model
+Variable = Any  # a keras.Variable
+State = Mapping[str, NDArray[Any]]
+
+
+def named(model: Model) -> dict[str, Variable]:
+    """Give every variable of a model by its name, in the model's order.
+
+    A name is the layer's Caffe name (its attribute `caffe_name`, or the Keras name if it has none),
+    "/", and the variable's own name, such as `kernel`.
+
+    Raises:
+        InputError: Two variables have one name, as when models are nested.
+    """
+    found: dict[str, Variable] = {}
+    for layer in model.layers:
+        for variable in layer.variables:
+            name = f"{getattr(layer, 'caffe_name', layer.name)}/{variable.name}"
+            if name in found:
+                raise InputError(f"model {model.name}: two variables are called {name}")
+            found[name] = variable
+    return found
+
+
+def names(model: Model, variables: Iterable[Variable]) -> list[str]:
+    """Give the names of some variables of a model, in their order."""
+    name_of = {id(variable): name for name, variable in named(model).items()}
+    return [name_of[id(variable)] for variable in variables]
+
+
+def initialise(model: Model, tape: Tape) -> dict[str, NDArray[np.float32]]:
+    """Set every variable of a model to its value on the tape, and give those values by name."""
+    variables = named(model)
+    values = {
+        name: initial.weight(tape, name, tuple(variable.shape))
+        for name, variable in variables.items()
+    }
+    assign(variables, values)
+    return values
+
+
+def assign(variables: Mapping[str, Variable], values: State) -> None:
+    """Set variables to the values of the same names.
+
+    Raises:
+        InputError: A value is missing, unknown or of another shape.
+    """
+    check(variables, values)
+    for name, variable in variables.items():
+        variable.assign(values[name])
+
+
+def check(variables: Mapping[str, Variable], values: State) -> None:
+    """Raise `InputError` unless there is a value of the right shape for every variable."""
+    if odd := sorted(set(variables) ^ set(values)):
+        raise InputError(f"weights: expected the names of the model. Not in both: {', '.join(odd)}")
+    for name, variable in variables.items():
+        if tuple(variable.shape) != values[name].shape:
+            raise InputError(
+                f"weights of {name}: expected shape {tuple(variable.shape)}. "
+                f"Received: {values[name].shape}"
+            )

@@ -1,0 +1,145 @@
+"""Trains a small net of plain Keras layers on one backend in several ways, for test_backends.py.
+
+Usage: python backend_worker.py BACKEND FOLDER [WEIGHTS...]. Writes into FOLDER `report.json` and,
+for each way of training, the weights and velocities after it; the WEIGHTS files, written by workers
+of other backends, are loaded and held against the arrays beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ranparity.data import digest, digits
+from ranparity.data.batches import Batches
+from ranparity.data.tape import Tape
+from ranparity.training import backends, update, variables
+from ranparity.training.backends import Backend, Trainer
+from ranparity.training.update import Update
+
+STEPS, RATE, MOMENTUM, DECAY = 6, 0.01, 0.9, 0.1
+NESTEROV = Update("caffe-nesterov", MOMENTUM, DECAY)
+TAPE = Tape(5)
+
+
+def build() -> Any:
+    """Two convolutions, batch normalisation and a classifier; 32x32x3."""
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((32, 32, 3))
+    x = layers.Conv2D(8, 3, strides=2, use_bias=False, name="conv1")(inputs)
+    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="conv1-bn")(x)
+    x = layers.ReLU(name="relu")(x)
+    x = layers.Conv2D(16, 3, strides=2, name="conv2")(x)
+    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name="conv2-bn")(x)
+    x = layers.ReLU(name="relu2")(x)
+    x = layers.Flatten(name="flatten")(x)
+    return keras.Model(inputs, layers.Dense(10, name="classifier")(x), name="small")
+
+
+def trainer(backend: Backend, rule: Update = NESTEROV) -> Trainer:
+    model = build()
+    variables.initialise(model, TAPE)
+    return backend.trainer(model, rule)
+
+
+def train(trained: Trainer, batches: Batches, steps: range) -> list[float]:
+    seen = [batches.at(step) for step in steps]
+    return [trained.step(batch.images, batch.labels, RATE) for batch in seen]
+
+
+def save(folder: Path, name: str, trained: Trainer) -> None:
+    np.savez(folder / f"{name}-weights.npz", **trained.weights())
+    np.savez(folder / f"{name}-velocities.npz", **trained.velocities())
+
+
+def decoupled(
+    weight: Any, gradient: Any, velocity: Any, rate: Any, momentum: float, decay: float
+) -> tuple[Any, Any]:
+    """A fault: the decay beside the velocity, as Keras's `SGD(weight_decay=...)` has it."""
+    moved = momentum * velocity + rate * gradient
+    step = (1 + momentum) * moved - momentum * velocity
+    return weight - step - rate * decay * weight, moved
+
+
+def ways(backend: Backend, folder: Path, batches: Batches) -> dict[str, list[float]]:
+    """Train in every way; gives the losses of each."""
+    losses = {}
+    first = trainer(backend)
+    losses["first"] = train(first, batches, range(STEPS))
+    save(folder, "first", first)
+    again = trainer(backend)
+    losses["again"] = train(again, batches, range(STEPS // 2))
+    save(folder, "half", again)
+    weights, velocities = again.weights(), again.velocities()
+    resumed = trainer(backend, NESTEROV)
+    resumed.restore(weights, velocities)
+    losses["resumed"] = train(resumed, batches, range(STEPS // 2, STEPS))
+    save(folder, "resumed", resumed)
+    losses["again"] += train(again, batches, range(STEPS // 2, STEPS))
+    save(folder, "again", again)
+    for name, decay in (("one-step", DECAY), ("one-step-without-decay", 0.0)):
+        once = trainer(backend, Update("caffe-nesterov", MOMENTUM, decay))
+        losses[name] = train(once, batches, range(1))
+        save(folder, name, once)
+    update.RULES = {**update.RULES, "decoupled": decoupled}
+    faulty = trainer(backend, Update("decoupled", MOMENTUM, DECAY))
+    losses["decoupled"] = train(faulty, batches, range(STEPS))
+    other_order = Batches(batches.dataset, Tape(6), batches.batch_size)
+    losses["other-order"] = train(trainer(backend), other_order, range(STEPS))
+    return losses
+
+
+def test_mode(backend: Backend, folder: Path, batches: Batches) -> bool:
+    """Save the outputs of a trained model, and say whether giving them left the model alone."""
+    trained = trainer(backend)
+    train(trained, batches, range(2))
+    before = digest.of_named_arrays(trained.weights())
+    outputs = trained.logits(batches.dataset.test_images[:32])
+    np.save(folder / "logits.npy", outputs)
+    return digest.of_named_arrays(trained.weights()) == before
+
+
+def exchanged(backend: Backend, folder: Path, batches: Batches, files: list[str]) -> dict[str, Any]:
+    """Save a finished model in Keras's format, and load those that others have saved."""
+    trained = trainer(backend)
+    train(trained, batches, range(2))
+    model = trained.finish()
+    model.save_weights(folder / "final.weights.h5")
+    kept = digest.of_named_arrays(trained.weights())
+    np.savez(folder / "final.npz", **trained.weights())
+    for file in files:
+        model.load_weights(file)
+        loaded = backend.trainer(model, NESTEROV).weights()
+        with np.load(Path(file).with_name("final.npz")) as saved:
+            assert all(np.array_equal(loaded[name], saved[name]) for name in saved.files)
+            assert set(loaded) == set(saved.files)
+    return {"final": kept, "loaded": files}
+
+
+def main(name: str, folder: Path, files: list[str]) -> None:
+    backend, switches = backends.start(name)
+    model = build()
+    initial = variables.initialise(model, TAPE)
+    started = backend.trainer(model, NESTEROV)
+    batches = Batches(digits.load(), TAPE, 32)
+    report = {
+        "switches": switches,
+        "device": started.device(),
+        "initial": digest.of_named_arrays(initial),
+        "initial_in_model": digest.of_named_arrays(started.weights()),
+        "batches": [batches.at(step).digest for step in range(STEPS)],
+        "losses": ways(backend, folder, batches),
+        "test_mode_changes_nothing": test_mode(backend, folder, batches),
+        "exchanged": exchanged(backend, folder, batches, files),
+    }
+    (folder / "report.json").write_text(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])

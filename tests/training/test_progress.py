@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import io
+
+from ranparity.training import progress
+from ranparity.training.record import Epoch, Step
+
+STEP = Step(7, 2, 0.12345, 0.05, "abc", 0.25)
+EPOCH = Epoch(2, 0.5, 0.25, 0.9, 12.34)
+LINE = "epoch 2: train loss 0.5000, test loss 0.2500, test accuracy 90.00%, 12.3 s"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(stream: io.StringIO, *, quiet: bool = False) -> str:
+    with progress.show(10, quiet=quiet, stream=stream) as show:
+        show.step(STEP)
+        show.epoch(EPOCH)
+    return stream.getvalue()
+
+
+def test_where_there_is_no_terminal_an_epoch_is_a_line() -> None:
+    assert shown(io.StringIO()) == LINE + "\n"
+
+
+def test_on_a_terminal_there_is_a_bar_with_the_loss_and_the_epochs_above_it() -> None:
+    text = shown(Terminal())
+    assert LINE in text
+    assert "1/10" in text
+    assert "loss=0.1234" in text or "loss=0.1235" in text
+    assert "epoch=2" in text
+
+
+def test_quiet_shows_nothing() -> None:
+    assert shown(Terminal(), quiet=True) == shown(io.StringIO(), quiet=True) == ""

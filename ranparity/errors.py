@@ -11,5 +11,8 @@ class InputError(ValueError):
     with status 2.
     """
 
+    # Keras rewrites the message of an error that passes through a layer, unless it has this.
+    _keras_call_info_injected = True
+
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))

@@ -15,17 +15,22 @@ def convolution(
 ) -> Any:
     """See `plain.convolution`; the zeros are not written out.
 
-    Groups and NCHW, which TensorFlow does not train on a CPU, take the plain form.
+    TensorFlow convolves NCHW on a GPU only, so it is transposed; and a CPU has no gradient of
+    groups outside XLA, which the plain form turns to.
     """
-    if group > 1 or data_format == "channels_first":
-        return plain.convolution(
+    if data_format == "channels_first":
+        x = tf.transpose(x, (0, 2, 3, 1))
+    if group > 1:
+        y = plain.convolution(
             x,
             weight,
             stride=stride,
             pad=pad,
             dilation=dilation,
             group=group,
-            data_format=data_format,
+            data_format="channels_last",
         )
-    padding = [[0, 0], [pad[0], pad[0]], [pad[1], pad[1]], [0, 0]]
-    return tf.nn.conv2d(x, weight, stride, padding, dilations=dilation)
+    else:
+        padding = [[0, 0], [pad[0], pad[0]], [pad[1], pad[1]], [0, 0]]
+        y = tf.nn.conv2d(x, weight, stride, padding, dilations=dilation)
+    return tf.transpose(y, (0, 3, 1, 2)) if data_format == "channels_first" else y

@@ -1,6 +1,6 @@
 """Keras 3 models in the conventions of keras.applications.
 
-`Attention56`, `Attention92`, `AttentionNeXt56`, `AttentionNeXt92` and `Attention56Cifar` build
+`Attention56`, `Attention92`, `AttentionNeXt56`, `AttentionNeXt92` and `Attention56CIFAR` build
 models; `preprocess_input` prepares images. Keras is imported when one of them is first asked
 for, not before.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 __all__ = [
     "Attention56",
-    "Attention56Cifar",
+    "Attention56CIFAR",
     "Attention92",
     "AttentionNeXt56",
     "AttentionNeXt92",

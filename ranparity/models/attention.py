@@ -6,11 +6,13 @@ release, so that the graph can be read beside both.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from ranparity.errors import InputError
 from ranparity.models.builder import Builder
@@ -148,6 +150,8 @@ def preprocess_input(images: Any, data_format: str | None = None) -> Any:
         Caffe's reference models use, not scaled, in the images' axis order. The authors'
         release states no mean of its own.
     """
+    if isinstance(images, np.ndarray):
+        images = images.copy()  # Keras would write into the caller's
     return keras.applications.imagenet_utils.preprocess_input(
         images, data_format=data_format, mode="caffe"
     )
@@ -167,8 +171,10 @@ def _load(model: keras.Model, path: Path) -> None:
     if not path.is_file():
         raise InputError(f"weights must be None or a file of weights. Received: weights={path}")
     try:
-        model.load_weights(path)
-    except (OSError, ValueError) as error:
+        with warnings.catch_warnings():  # Keras only warns where it leaves layers as they were
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(path)
+    except (OSError, ValueError, UserWarning) as error:
         raise InputError(
             f"{path}: expected weights of {model.name} (.weights.h5 or .keras): {error}"
         ) from None
@@ -224,4 +230,4 @@ Attention56 = _named(ENTRIES["attention56"])
 Attention92 = _named(ENTRIES["attention92"])
 AttentionNeXt56 = _named(ENTRIES["attentionnext56"])
 AttentionNeXt92 = _named(ENTRIES["attentionnext92"])
-Attention56Cifar = _named(ENTRIES["attention56-cifar"])
+Attention56CIFAR = _named(ENTRIES["attention56-cifar"])

@@ -197,10 +197,7 @@ def _bn(layer: Any) -> Any:
 
 @reads(layers.ReLU, "ReLU")
 def _relu(layer: Any) -> Any:
-    attributes = {"negative_slope": float(layer.negative_slope)}
-    if layer.max_value is not None or layer.threshold:
-        attributes |= {"max_value": layer.max_value, "threshold": float(layer.threshold)}
-    return attributes, {}, {}
+    return {"negative_slope": float(layer.negative_slope)}, {}, {}
 
 
 @reads(layers.Sigmoid, "Sigmoid")

@@ -237,9 +237,13 @@ class CaffePool(CaffeLayer, keras.layers.Layer):
         return height, width
 
     def _pads(self, size: Pair) -> Pads:
-        """Padding before and after, so that windows without rounding give Caffe's sizes."""
+        """Padding before and after, so that windows without rounding give Caffe's sizes.
+
+        7 pixels, kernel 3, stride 2: Caffe makes 3 windows, the last ends at pixel 7: (0, 0).
+        8 pixels: it makes 4, the last ends at pixel 9: (0, 1).
+        """
         top, left = (
-            (pad, (out - 1) * stride + kernel_ - length - pad)
+            (pad, max(0, (out - 1) * stride + kernel_ - length - pad))
             for pad, out, stride, kernel_, length in zip(
                 self.pad, self._output_map(size), self.strides, self.kernel_size, size, strict=True
             )
@@ -255,6 +259,11 @@ class CaffePool(CaffeLayer, keras.layers.Layer):
             )
         )
         counts = np.outer(height, width)
+        if not counts.all():
+            raise InputError(
+                f'layer "{self.caffe_name}": an average over a window past the map divides 0 by '
+                "0; expected a kernel no smaller than the stride, or a pad"
+            )
         return counts[:, :, None] if self.data_format == "channels_last" else counts
 
 
@@ -362,8 +371,32 @@ class BN(CaffeLayer, keras.layers.BatchNormalization):
 
 
 @keras.saving.register_keras_serializable(package="ranparity")
-class ReLU(CaffeLayer, keras.layers.ReLU):
-    """`max(x, 0) + negative_slope * min(x, 0)`."""
+class ReLU(CaffeLayer, keras.layers.Layer):
+    """`max(x, 0) + negative_slope * min(x, 0)`.
+
+    Args:
+        negative_slope: What negative elements are multiplied by.
+        **kwargs: `caffe_name`, `caffe_order` and what every Keras layer takes.
+    """
+
+    def __init__(self, negative_slope: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.negative_slope = negative_slope
+
+    def call(self, inputs: Any) -> Any:
+        """Each element, rectified; Keras's own slope is a float32 on TensorFlow."""
+        rectified = ops.relu(inputs)
+        if not self.negative_slope:
+            return rectified
+        return rectified - ops.relu(-inputs) * self.negative_slope
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The input's shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this layer again."""
+        return super().get_config() | {"negative_slope": self.negative_slope}
 
 
 @keras.saving.register_keras_serializable(package="ranparity")

@@ -46,10 +46,7 @@ ATTRIBUTES: dict[type, tuple[tuple[str, str, Change], ...]] = {
         ("momentum", "momentum", lambda value: 0.5 + value / 2),
         ("axis", "axis", lambda value: 1 if value != 1 else 2),
     ),
-    layers.ReLU: (
-        ("negative_slope", "negative_slope", lambda value: value + 0.01),
-        ("max_value", "max_value", lambda value: 6.0),  # noqa: ARG005
-    ),
+    layers.ReLU: (("negative_slope", "negative_slope", lambda value: value + 0.01),),
     layers.Eltwise: (
         ("operation", "operation", lambda value: "PROD" if value == "SUM" else "SUM"),
     ),

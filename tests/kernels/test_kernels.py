@@ -1,0 +1,131 @@
+"""A framework's own form of an operation is held against the plain one, here on torch.
+
+On TensorFlow and JAX the layer tests hold them against plain loops.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import hypothesis
+import hypothesis.strategies as st
+import keras
+import numpy as np
+import pytest
+
+from ranparity.kernels import kernel, plain
+from ranparity.kernels import torch as own
+from tests.models.cases import FLOAT64
+from tests.models.test_layers import error
+
+FORMATS = st.sampled_from(["channels_last", "channels_first"])
+OPERATIONS = ("convolution", "max_pool", "batch_normalization", "affine_normalization")
+
+
+def tensor(*shape: int, seed: int = 0) -> Any:
+    values = np.random.default_rng(seed).standard_normal(shape)
+    return keras.ops.convert_to_tensor(values, "float64")
+
+
+def array(x: Any) -> np.ndarray[Any, Any]:
+    return np.asarray(keras.ops.convert_to_numpy(x))
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_running_backends_form_is_taken(name: str) -> None:
+    assert kernel(name) is getattr(own, name)
+    names = list(inspect.signature(getattr(own, name)).parameters)
+    assert names == list(inspect.signature(getattr(plain, name)).parameters)
+
+
+def test_an_operation_that_the_backend_has_no_form_of_is_plain() -> None:
+    assert not hasattr(own, "sum_pool")
+    assert kernel("sum_pool") is plain.sum_pool
+
+
+@hypothesis.given(
+    st.integers(5, 9), st.integers(1, 3), st.integers(1, 3), st.integers(0, 2), FORMATS
+)
+@hypothesis.settings(max_examples=30)
+def test_convolution(size: int, kernel_: int, stride: int, pad: int, data_format: str) -> None:
+    x = tensor(2, size, size, 4) if data_format == "channels_last" else tensor(2, 4, size, size)
+    weight = tensor(kernel_, kernel_, 2, 6, seed=1)
+    arguments = {
+        "stride": (stride, 1),
+        "pad": (pad, 0),
+        "dilation": (1, 1) if stride > 1 else (2, 1),
+        "group": 2,
+        "data_format": data_format,
+    }
+    wanted = array(plain.convolution(x, weight, **arguments))
+    assert error(array(own.convolution(x, weight, **arguments)), wanted) <= FLOAT64
+
+
+@hypothesis.given(
+    st.integers(4, 9),
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.tuples(st.integers(0, 2), st.integers(0, 3)),
+    FORMATS,
+)
+@hypothesis.settings(max_examples=60)
+def test_max_pool_with_any_pads(
+    size: int, window: int, stride: int, pads: tuple[int, int], data_format: str
+) -> None:
+    x = tensor(2, size, size, 3) if data_format == "channels_last" else tensor(2, 3, size, size)
+    arguments = {
+        "kernel": (window, 2),
+        "stride": (stride, 2),
+        "pads": (pads, (0, 1)),
+        "data_format": data_format,
+    }
+    wanted = array(plain.max_pool(x, **arguments))
+    np.testing.assert_array_equal(array(own.max_pool(x, **arguments)), wanted)
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_batch_normalization(axis: int, batch: int) -> None:
+    """With the biased variance, also of a single value, and of values far from zero."""
+    x = tensor(batch, 3, 1 if batch == 1 else 2, 3) + 100
+    gamma, beta = tensor(3, seed=1), tensor(3, seed=2)
+    found = own.batch_normalization(x, gamma, beta, epsilon=1e-5, axis=axis)
+    wanted = plain.batch_normalization(x, gamma, beta, epsilon=1e-5, axis=axis)
+    assert error(array(found[0]), array(wanted[0])) <= 1e3 * FLOAT64  # 100 loses three digits
+    for one, other in zip(found[1:], wanted[1:], strict=True):
+        assert error(array(one), array(other)) <= FLOAT64
+
+
+def test_the_biased_variance_is_not_the_unbiased() -> None:
+    x = tensor(4, 2, 2, 3)
+    _, _, variance = own.batch_normalization(x, tensor(3), tensor(3), epsilon=1e-5, axis=-1)
+    values = array(x)
+    np.testing.assert_allclose(array(variance), values.var(axis=(0, 1, 2)), rtol=1e-12)
+    assert abs(array(variance) / values.var(axis=(0, 1, 2), ddof=1) - 1).max() > 0.05
+
+
+def test_a_small_variance_of_a_large_mean_is_kept_in_float32() -> None:
+    """E[x^2] - E[x]^2, which Keras's torch backend computes, loses it."""
+    values = 100 + 0.01 * np.random.default_rng(0).standard_normal((64, 8, 8, 1))
+    x = keras.ops.convert_to_tensor(values, "float32")
+    one = keras.ops.ones((1,), "float32")
+    true = array(x).astype("float64").var()
+    for form in (own, plain):
+        _, _, variance = form.batch_normalization(x, one, one, epsilon=1e-5, axis=-1)
+        assert array(variance)[0] == pytest.approx(true, rel=1e-3)
+    squares = array(keras.ops.mean(keras.ops.square(x)) - keras.ops.square(keras.ops.mean(x)))
+    assert squares != pytest.approx(true, rel=0.1)
+
+
+def test_inference_uses_the_given_statistics() -> None:
+    x, mean, gamma, beta = tensor(2, 4, 4, 3), tensor(3), tensor(3, seed=1), tensor(3, seed=2)
+    variance = keras.ops.square(tensor(3, seed=3)) + 0.1
+    for axis, given in ((-1, x), (1, keras.ops.transpose(x, (0, 3, 1, 2)))):
+        found = own.affine_normalization(
+            given, mean, variance, gamma, beta, epsilon=1e-5, axis=axis
+        )
+        wanted = plain.affine_normalization(
+            given, mean, variance, gamma, beta, epsilon=1e-5, axis=axis
+        )
+        assert error(array(found), array(wanted)) <= FLOAT64

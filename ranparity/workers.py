@@ -12,8 +12,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import IO, Any
+
+from ranparity.errors import InputError
+
+REFUSED = 2  # a worker's exit status for bad input, as the command line's
+MOST_BYTES = 10_000  # of what a worker said on stderr
 
 
 class WorkerError(Exception):
@@ -29,26 +34,54 @@ def stream(backend: str, module: str, arguments: Sequence[str]) -> Iterator[dict
         arguments: Its command line.
 
     Raises:
+        InputError: The worker refused what it was given (see `serve`).
         WorkerError: The worker ended with another status than 0.
     """
     command = [sys.executable, "-m", module, *arguments]
     environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
-        )
-        try:
-            assert process.stdout is not None  # noqa: S101  (PIPE was asked for)
-            for line in process.stdout:
-                with contextlib.suppress(json.JSONDecodeError):  # a framework's own chatter
-                    yield json.loads(line)
-            status = process.wait()
-        finally:
-            process.kill()
-            process.wait()
+    with tempfile.TemporaryFile("w+b") as errors:
+        with subprocess.Popen(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            encoding="utf-8",
+            errors="replace",
+        ) as process:
+            try:
+                assert process.stdout is not None  # noqa: S101  (PIPE was asked for)
+                yield from _objects(process.stdout)
+                status = process.wait()
+            finally:
+                process.kill()  # one that is not read to its end
+        if status == REFUSED:
+            raise InputError(_last_lines(_end(errors), 1))
         if status != 0:
-            errors.seek(0)
-            raise WorkerError(f"{_ending(status)}: {_last_lines(errors.read())}")
+            raise WorkerError(f"{_ending(status)}: {_last_lines(_end(errors))}")
+
+
+def serve(main: Callable[[Sequence[str]], None]) -> None:
+    """Runs a worker's main on its command line; bad input becomes one line for `stream`."""
+    try:
+        main(sys.argv[1:])
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(REFUSED)
+
+
+def _objects(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The lines that are JSON objects; a framework's own chatter is left out."""
+    for line in lines:
+        with contextlib.suppress(json.JSONDecodeError):
+            value = json.loads(line)
+            if isinstance(value, dict):
+                yield value
+
+
+def _end(errors: IO[bytes]) -> str:
+    """The last part of a file, as text."""
+    errors.seek(max(0, errors.seek(0, os.SEEK_END) - MOST_BYTES))
+    return str(errors.read(), encoding="utf-8", errors="replace")
 
 
 def _ending(status: int) -> str:

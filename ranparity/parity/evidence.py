@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 
 import keras
 
 from ranparity.models import zoo
 from ranparity.models.describe import describe
+from ranparity.workers import serve
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -30,4 +30,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    serve(main)

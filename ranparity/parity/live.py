@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ import keras
 
 from ranparity.models import layers, zoo
 from ranparity.models.describe import caffe_layers, describe
+from ranparity.workers import serve
 
 Change = Callable[[Any], Any]
 
@@ -138,4 +138,4 @@ def _other_reference(layer: Any, inputs: list[Any], made: list[Any]) -> Any:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    serve(main)

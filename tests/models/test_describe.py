@@ -1,0 +1,70 @@
+"""The description reads the live model: what it computes with, not what it was made with."""
+
+from __future__ import annotations
+
+import json
+
+import keras
+
+from ranparity.caffe.description import Description
+from ranparity.models import layers
+from ranparity.models.describe import describe
+from tests.models.test_attention import small
+
+
+def test_a_description_goes_through_json() -> None:
+    found = describe(small())
+    assert Description.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_both_data_formats_are_described_alike() -> None:
+    last = describe(small())
+    first = describe(small(input_shape=(3, 12, 12), data_format="channels_first"))
+    assert first.layers == last.layers
+    assert first.inputs == last.inputs
+
+
+def test_shapes_are_traced_and_not_taken_from_what_layers_state() -> None:
+    """A layer that states a wrong shape is described with the one that it makes."""
+    model = small()
+    pool = model.get_layer("AttentionA_1-mask-down_sample-pool1_3x3_s2")
+    before = describe(model).shapes[pool.caffe_name]
+    pool.round_mode = "FLOOR"
+    after = describe(model)
+    assert pool.output.shape[1:3] == before[2:]  # what it stated when it was built
+    assert after.shapes[pool.caffe_name] != before
+    assert after.fault == ""
+
+
+def test_a_model_that_does_not_run_is_described_with_its_fault() -> None:
+    model = small()
+    model.get_layer("pre_res_1-branch1-conv2_3x3").strides = (2, 2)
+    found = describe(model)
+    assert found.fault.startswith("does not run: ")
+    (layer,) = (one for one in found.layers if one.name == "pre_res_1/branch1/conv2_3x3")
+    assert layer.facts.attributes["stride"] == "2x2"
+
+
+def test_an_activation_fused_into_a_layer_is_told() -> None:
+    model = small()
+    model.get_layer("conv1").activation = keras.activations.relu
+    assert describe(model).layers[0].facts.attributes["activation"] == "relu"
+
+
+def test_a_batch_norm_over_another_axis_is_told() -> None:
+    model = small()
+    model.get_layer("conv1-bn").axis = 1
+    assert describe(model).layers[1].facts.attributes["axis"] == 1
+
+
+def test_layers_come_in_the_order_in_which_they_were_made() -> None:
+    """Keras sorts them by depth, which interleaves branches; Caffe's order is the builder's."""
+    model = small()
+    ours = [layer.name for layer in describe(model).layers]
+    keras_order = [
+        layer.caffe_name for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)
+    ]
+    assert sorted(ours) == sorted(keras_order)
+    assert ours != keras_order
+    assert isinstance(model.get_layer("cls"), layers.Softmax)
+    assert ours[-1] == "cls"

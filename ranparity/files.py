@@ -2,25 +2,67 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file beside its place and renames it, so that no half of it is ever there.
 
+    A link stays a link, a file keeps its permissions, and a device or a pipe is written to.
+
     Raises:
         OSError: It cannot be written; what was there before is untouched.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
+    if _is_special(path):
+        path.write_text(text, encoding="utf-8", newline="\n")
+        return
+    place = Path(os.path.realpath(path))
+    with _beside(place) as (handle, beside):
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)  # mkstemp makes it private
-        Path(name).replace(path)
+        beside.chmod(_permissions(place))  # mkstemp makes it private
+        beside.replace(place)
+
+
+def check_writable(path: Path) -> None:
+    """Finds out, before long work, whether `write_text` can write a file; changes nothing.
+
+    Raises:
+        OSError: It cannot.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a directory")
+    if not _is_special(path):
+        with _beside(Path(os.path.realpath(path))) as (handle, beside):
+            os.close(handle)
+            beside.unlink()
+
+
+@contextlib.contextmanager
+def _beside(place: Path) -> Iterator[tuple[int, Path]]:
+    """A new file in the same folder, open, which is gone if anything goes wrong."""
+    handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:40]}.")
+    try:
+        yield handle, Path(name)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _is_special(path: Path) -> bool:
+    """Whether something is there that is no file, and which a rename would destroy."""
+    return path.exists() and not path.is_file()
+
+
+def _permissions(place: Path) -> int:
+    """Those that a file has, or that a new one gets."""
+    if place.exists():
+        return stat.S_IMODE(place.stat().st_mode)
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ranparity.commands.shapes import size
 from ranparity.errors import InputError
-from ranparity.files import write_text
+from ranparity.files import check_writable, write_text
 from ranparity.models import zoo
 from ranparity.training import backends
 
@@ -44,20 +46,42 @@ def add_parser(commands: Any) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Writes the file."""
     entry = zoo.entry(arguments.model)
-    name, _ = backends.choose(arguments.backend, os.environ)
-    backends.start(name)
-    text = exported(entry, arguments.size or entry.input_shape[:2])
+    backend, _ = backends.choose(arguments.backend, os.environ)
     if arguments.output == "-":
-        sys.stdout.write(text)
+        print(_text(arguments, entry, backend), end="")
         return 0
-    path = Path(arguments.output or Path("prototxt", f"{entry.title}.prototxt"))
-    try:
+    path = _path(arguments.output, entry)
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        check_writable(path)
+    text = _text(arguments, entry, backend)
+    with _writing(path):
         write_text(path, text)
-    except OSError as error:
-        raise InputError(f"{path}: cannot write the prototxt: {error.strerror}") from None
     print(f"Wrote {path}")
     return 0
+
+
+def _text(arguments: argparse.Namespace, entry: zoo.Entry, backend: str) -> str:
+    if sys.stderr.isatty():
+        print(f"Building {entry.title} on {backend} ...", file=sys.stderr)
+    backends.start(backend)
+    return exported(entry, arguments.size or entry.input_shape[:2])
+
+
+def _path(output: str | None, entry: zoo.Entry) -> Path:
+    if output == "":
+        raise InputError("--output: expected a file name, or - for standard output; found ''")
+    return Path(output) if output else Path("prototxt", f"{entry.title}.prototxt")
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Says in one line why a file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{path}: cannot write the prototxt: {reason}") from None
 
 
 def exported(entry: zoo.Entry, hw: tuple[int, int]) -> str:

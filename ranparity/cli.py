@@ -6,12 +6,15 @@ Exit status: 0 pass, 1 a parity failure, 2 bad input, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from ranparity import __version__, run
 from ranparity.commands import check, export, shapes
-from ranparity.errors import InputError
+from ranparity.errors import InputError, printable
 
 COMMANDS = (shapes, check, export)
 
@@ -42,16 +45,43 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def guarded(arguments: argparse.Namespace) -> int:
     """Runs a parsed command; bad input and Ctrl-C become one line and an exit status."""
+    _prepare_streams()
     try:
         status = arguments.execute(arguments)
-        sys.stdout.flush()  # so that a closed pipe is met here
-    except InputError as error:
-        print(f"ranparity: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("ranparity: interrupted", file=sys.stderr)
-        return 130
+        sys.stdout.flush()  # so that a closed pipe or a full disk is met here
     except BrokenPipeError:  # the reader (`| head`) has seen enough
-        sys.stderr.close()
+        _drop_output()
         return 0
+    except InputError as error:
+        return _ended(str(error), 2)
+    except OSError as error:
+        return _ended(printable(str(error)), 2)
+    except KeyboardInterrupt:
+        return _ended("interrupted", 130)
     return int(status)
+
+
+def _prepare_streams() -> None:
+    """Lets a print work where a stream is closed (`>&-`) or cannot show a character."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  (it stays)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _ended(message: str, status: int) -> int:
+    print(f"ranparity: {message}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:  # a full disk
+        _drop_output()
+    return status
+
+
+def _drop_output() -> None:
+    """Sends what is still to be written nowhere, or Python would try again when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -12,6 +12,8 @@ from ranparity.caffe import graph as graphs
 from ranparity.caffe import published
 from ranparity.caffe.description import Description, describe
 from ranparity.caffe.prototxt import Net, read
+from ranparity.caffe.shapes import by
+from ranparity.errors import printable
 
 
 def add_parser(commands: Any) -> None:
@@ -44,9 +46,11 @@ def add_parser(commands: Any) -> None:
 
 def size(text: str) -> tuple[int, int]:
     """Height and width from `224` or `224x320`, in pixels."""
-    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
-    if not match or int(match[1]) < 1 or int(match[2] or match[1]) < 1:
-        raise argparse.ArgumentTypeError(f"expected N or HxW in pixels, found {text!r}")
+    match = re.fullmatch(r"(0*[1-9][0-9]{0,8})(?:x(0*[1-9][0-9]{0,8}))?", text)
+    if not match:
+        raise argparse.ArgumentTypeError(
+            f"expected N or HxW in pixels, each from 1 to 999999999; found {text!r}"
+        )
     return int(match[1]), int(match[2] or match[1])
 
 
@@ -109,10 +113,10 @@ def as_text(net: Net, description: Description, release: published.Published | N
 
     rows = [
         (
-            layer.name,
+            printable(layer.name),
             layer.type,
-            ", ".join(layer.inputs),
-            ", ".join("x".join(map(str, shape)) for shape in layer.facts.tops),
+            printable(", ".join(layer.inputs)),
+            ", ".join(map(by, layer.facts.tops)),
             f"{layer.facts.parameter_count:,}" if layer.facts.parameters else "",
             f"{layer.facts.macs:,}" if layer.facts.macs else "",
         )
@@ -128,8 +132,8 @@ def as_text(net: Net, description: Description, release: published.Published | N
 
 
 def _heading(net: Net, release: published.Published | None) -> list[str]:
-    given = ", ".join(f"{i.name} {'x'.join(map(str, i.shape))}" for i in net.inputs)
-    lines = [f"{net.name or '(a net without a name)'}, input {given}"]
+    given = ", ".join(f"{given.name} {by(given.shape)}" for given in net.inputs) or "none"
+    lines = [printable(f"{net.name or '(a net without a name)'}, input {given}")]
     if net.errata:
         lines.append(f"Repaired after reading: {', '.join(net.errata)}")
     if release:

@@ -1,8 +1,9 @@
 """The canonical form of a net: two files that say the same have the same digest.
 
-Canonical means: `Input` layers and `input_dim` as inputs with shapes, one phase, fields that
-have their default dropped, square windows as one number, and repeated messages kept even if
-empty (`param { lr_mult: 1 }` says that there is one parameter, at its defaults).
+Canonical means: `Input` layers and `input_dim` as inputs with shapes, one phase (so `include` and
+`exclude` rules are done with), fields that have their default dropped, square windows as one
+number, and repeated messages kept even if empty (`param { lr_mult: 1 }` says that there is one
+parameter, at its defaults).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from google.protobuf.message import Message
 from ranparity.caffe.prototxt import Net
 from ranparity.caffe.shapes import short_float
 
+PHASE_RULES = ("include", "exclude")
 WINDOW_DEFAULTS = {"kernel_size": None, "pad": 0, "stride": 1, "dilation": 1}
 
 
@@ -39,6 +41,8 @@ def _message(message: Message) -> dict[str, Any]:
     """A message's fields by name, without those that say only what is the default."""
     fields: dict[str, Any] = {}
     for field, value in message.ListFields():
+        if field.name in PHASE_RULES:
+            continue
         if field.is_repeated:
             fields[field.name] = [_value(field, item) for item in value]
         elif _value(field, value) not in ({}, _default(field)):

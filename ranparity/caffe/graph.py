@@ -55,6 +55,9 @@ def build(net: Net) -> Graph:
     reserved = {given.name for given in net.inputs}
     reserved.update(top for layer in net.layers for top in layer.top if top not in layer.bottom)
     tensors = {given.name: given.name for given in net.inputs}
+    if len(tensors) < len(net.inputs):
+        names = ", ".join(f'"{given.name}"' for given in net.inputs)
+        raise InputError(f"{net.source}: expected inputs with names of their own, found {names}")
     makers = {given.name: "the net's input" for given in net.inputs}
     nodes: list[Node] = []
     for layer in net.layers:

@@ -6,7 +6,9 @@ The text is read by protobuf's own text-format parser with the schema in caffe.p
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import difflib
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,10 @@ from ranparity.errors import InputError
 
 Shape = tuple[int, ...]
 LayerParameter = caffe_pb2.LayerParameter
+
+MOST_BYTES = 2**24  # over a hundred times the largest net here; no more is ever read of a file
+MOST_DETAIL = 200  # characters of the parser's own words in an error
+NO_LINE = "'': "  # where the parser would echo a line, but has come to the text's end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +81,8 @@ def read(path: str | Path, phase: str = "TEST") -> Net:
     Raises:
         InputError: The file cannot be read or is not a Caffe net; names file, line and column.
     """
-    return parse(_text(Path(path)), source=str(path), phase=phase)
+    path = str(path) or "''"  # so that a message has a name to show
+    return parse(_text(path), source=path, phase=phase)
 
 
 def parse(text: str, source: str = "<text>", phase: str = "TEST") -> Net:
@@ -102,17 +109,13 @@ def parse(text: str, source: str = "<text>", phase: str = "TEST") -> Net:
     return Net(message.name, inputs, layers, source)
 
 
-def _text(path: Path) -> str:
+def _text(path: str) -> str:
     """Returns a text file's content, or says in one line why there is none."""
-    if path.is_dir():
-        raise InputError(f"{path}: expected a prototxt file, found a directory")
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: expected a prototxt file, found no such file") from None
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise InputError(f"{path}: expected a prototxt file, cannot read it: {reason}") from None
+    data = _bytes(path)
+    if len(data) > MOST_BYTES and b"\0" not in data:
+        raise InputError(
+            f"{path}: expected a prototxt file of at most {MOST_BYTES:,} bytes, found more"
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -125,7 +128,22 @@ def _text(path: Path) -> str:
     return text
 
 
-def _binary(path: Path, line: int, column: int) -> InputError:
+def _bytes(path: str) -> bytes:
+    """Returns a file's content, or its beginning where it is larger than any prototxt."""
+    expected = f"{path}: expected a prototxt file"
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise InputError(f"{expected}, found no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{expected}, found a directory") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{expected}, cannot read it: {reason}") from None
+
+
+def _binary(path: str, line: int, column: int) -> InputError:
     return InputError(
         f"{path}:{line}:{column}: expected prototxt text in UTF-8, found a binary file "
         "(a .caffemodel holds weights; the net's description is the .prototxt beside it)"
@@ -137,21 +155,55 @@ def _message(text: str, source: str) -> caffe_pb2.NetParameter:
     try:
         return text_format.Parse(text, caffe_pb2.NetParameter())
     except text_format.ParseError as error:
-        detail = str(error).split(" : ", 1)[-1].strip().rstrip(".")
-        if error.GetLine() is None:  # protobuf knows no place for a few errors
-            raise InputError(f"{source}: not a Caffe prototxt: {detail}") from None
-        place = f"{source}:{error.GetLine()}:{error.GetColumn()}"
-        raise InputError(f"{place}: not a Caffe prototxt: {_plain(detail)}") from None
+        line, column = error.GetLine(), error.GetColumn()
+        place = source if line is None else f"{source}:{line}:{column}"
+        detail = str(error).removeprefix(f"{line}:{column} : ").strip().removesuffix(".")
+        shown = _plain(detail, text.split("\n")[line - 1] if line else "")
+        raise InputError(f"{place}: cannot read it as a Caffe prototxt: {shown}") from None
 
 
-def _plain(detail: str) -> str:
-    """Rewords what protobuf says of an unknown field in Caffe's terms."""
-    prefix = 'Message type "ranparity.caffe.'
-    if not detail.startswith(prefix):
-        return detail
-    kind, _, rest = detail.removeprefix(prefix).partition('"')
-    field = rest.partition('"')[2].rstrip('".')
-    return f"unknown field {field!r}; expected a field of {kind}"
+def _plain(detail: str, line: str) -> str:
+    """What protobuf says, in Caffe's terms and without the echo of the line."""
+    ending = detail.startswith(NO_LINE) or detail in ('Expected "}"', 'Expected ">"')
+    detail = detail.removeprefix(NO_LINE).removeprefix(f"'{line}': ")
+    if ending:
+        return f"{detail}; the file ends here: is it cut off?"
+    for pattern, reworded in REWORDED.items():
+        if found := re.fullmatch(pattern, detail, re.DOTALL):
+            detail = reworded(*found.groups())
+    return detail if len(detail) <= MOST_DETAIL else f"{detail[:MOST_DETAIL]}..."
+
+
+def _unknown_field(kind: str, field: str) -> str:
+    fields = list(_SCHEMA.FindMessageTypeByName(PACKAGE + kind).fields_by_name)
+    problem = f"unknown field {field!r} in {kind}"
+    if field == "layers":
+        return f"{problem}: Caffe's form before `layer`; convert it with upgrade_net_proto_text"
+    if near := difflib.get_close_matches(field, fields, n=1, cutoff=0.9):
+        return f"{problem}; the nearest that it has is {near[0]!r}"
+    if kind == "LayerParameter" and field.endswith("_param"):
+        return f"{problem}: it belongs to a layer type that ranparity does not know"
+    return f"{problem}; expected a field of {kind}"
+
+
+def _unknown_value(kind: str, value: str) -> str:
+    names = ", ".join(_SCHEMA.FindEnumTypeByName(PACKAGE + kind).values_by_name)
+    return f"unknown {kind.rpartition('.')[2]} {value}; expected one of {names}"
+
+
+def _given_twice(kind: str, field: str) -> str:
+    return f"field {field!r} of {kind} is given twice; expected it once"
+
+
+PACKAGE = "ranparity.caffe."
+_SCHEMA = caffe_pb2.DESCRIPTOR.pool
+_MESSAGE = r'Message type "ranparity\.caffe\.([\w.]+)" '
+_ENUM = r'Enum type "ranparity\.caffe\.([\w.]+)" '
+REWORDED: dict[str, Callable[..., str]] = {
+    _MESSAGE + r'has no field named "(.*)"': _unknown_field,
+    _MESSAGE + r'should not have multiple "(.*)" fields': _given_twice,
+    _ENUM + r"has no value (?:named|with number) (.*)": _unknown_value,
+}
 
 
 def _label(layer: LayerParameter, position: int) -> str:

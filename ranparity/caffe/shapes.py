@@ -7,9 +7,10 @@ there are four axes) and returns `Facts`.
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
+import itertools
 import math
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ from ranparity.errors import InputError
 
 Attribute = str | int | float | bool
 Pair = tuple[int, int]
+
+MOST_ELEMENTS = 2**31 - 1  # of one blob: Caffe counts them in an int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,8 +98,20 @@ def facts(node: Node, bottoms: Sequence[Shape], source: str) -> Facts:
     except RuleError as error:
         raise InputError(f"{where}: {error}") from None
     if len(result.tops) != len(node.outputs):
-        raise InputError(f"{where}: expected {len(result.tops)} tops, found {len(node.outputs)}")
+        expected = counted(len(result.tops), "top")
+        raise InputError(f"{where}: expected {expected}, found {len(node.outputs)}")
+    for blob, shape in zip(node.outputs, result.tops, strict=True):
+        _check_blob(blob, shape, where)
     return result
+
+
+def _check_blob(blob: str, shape: Shape, where: str) -> None:
+    """Refuses a blob that Caffe could not hold (BVLC/caffe, src/caffe/blob.cpp, Reshape)."""
+    if math.prod(shape) > MOST_ELEMENTS:
+        raise InputError(
+            f'{where}: blob "{blob}" would be {by(shape)}; expected at most '
+            f"{MOST_ELEMENTS} elements, as in Caffe"
+        )
 
 
 def infer(graph: Graph) -> list[tuple[Node, Facts]]:
@@ -106,6 +121,8 @@ def infer(graph: Graph) -> list[tuple[Node, Facts]]:
         InputError: The first layer that its rule refuses.
     """
     shapes = {given.name: given.shape for given in graph.inputs}
+    for blob, shape in shapes.items():
+        _check_blob(blob, shape, graph.source)
     result = []
     for node in graph.nodes:
         found = facts(node, [shapes[name] for name in node.inputs], graph.source)
@@ -179,23 +196,27 @@ def _check_window(extent: int, size: int, pad: int) -> None:
 
 def short_float(value: float) -> float:
     """The shortest decimal of a float32 that a prototxt holds: 1e-05, not 9.99999974e-06."""
-    for digits in range(1, 10):
-        text = f"{value:.{digits}g}"
-        if struct.pack("f", float(text)) == struct.pack("f", value):
-            return float(text)
-    return value
+    shorter = (float(f"{value:.{digits}g}") for digits in range(1, 10))
+    return next((short for short in shorter if ctypes.c_float(short).value == value), value)
 
 
-def by(pair: Sequence[int]) -> str:
-    """A height and a width as text: `3x3`."""
-    height, width = pair
-    return f"{height}x{width}"
+def by(sides: Sequence[int]) -> str:
+    """Lengths as text, a height and a width for one: `3x3`."""
+    return "x".join(map(str, sides))
+
+
+def counted(count: int, thing: str) -> str:
+    """A count and its noun: `1 top`, `2 tops`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def _bottoms(node: Node, bottoms: Sequence[Shape], least: int, most: int | None) -> None:
     if len(bottoms) < least or (most is not None and len(bottoms) > most):
-        wanted = str(least) if least == most else f"{least} to {most}" if most else f"{least}+"
-        raise RuleError(f"expected {wanted} bottoms, found {len(bottoms)}: {list(node.inputs)}")
+        wanted = counted(least, "bottom")
+        if least != most:
+            wanted = f"{least} to {most} bottoms" if most else f"at least {wanted}"
+        found = ", ".join(f'"{name}"' for name in node.inputs) or "none"
+        raise RuleError(f"expected {wanted}, found {found}")
 
 
 def _one_map(node: Node, bottoms: Sequence[Shape]) -> Shape:
@@ -216,7 +237,9 @@ def window(param: Any, field: str, default: int | None, least: int) -> Pair:
     """Height and width of a window's `kernel_size`, `stride`, `pad` or `dilation`.
 
     One field for both (in convolutions it may be repeated, height then width), or `_h` and
-    `_w`; both forms together are an error (BVLC/caffe, src/caffe/layers/base_conv_layer.cpp).
+    `_w`; both forms together are an error. A convolution's `pad_h` or `pad_w` alone leaves the
+    other 0; of all else both are needed
+    (BVLC/caffe, src/caffe/layers/base_conv_layer.cpp and pooling_layer.cpp, LayerSetUp).
     """
     short = "kernel" if field == "kernel_size" else field
     names = [
@@ -226,8 +249,10 @@ def window(param: Any, field: str, default: int | None, least: int) -> Pair:
     both = _values(param, field)
     if both and given:
         raise RuleError(f"expected {field} or {short}_h and {short}_w, found both")
-    if given and len(given) == 1:
-        raise RuleError(f"expected both {short}_h and {short}_w, found one of them")
+    if len(given) == 1:
+        if field != "pad" or not isinstance(param, caffe_pb2.ConvolutionParameter):
+            raise RuleError(f"expected both {short}_h and {short}_w, found one of them")
+        given = [param.pad_h, param.pad_w]
     values = both or given or ([] if default is None else [default])
     if not values:
         raise RuleError(f"expected a {field}, found none")
@@ -259,6 +284,8 @@ def convolution(node: Node, bottoms: Sequence[Shape]) -> Facts:
     """
     param = node.message.convolution_param
     batch, channels, *size = _one_map(node, bottoms)
+    if param.axis not in (1, -3):
+        raise RuleError(f"expected the channel axis 1, found axis {param.axis}")
     outputs = _at_least(param.num_output, 1, "a num_output")
     group = _at_least(param.group, 1, "a group")
     kernel = window(param, "kernel_size", None, 1)
@@ -390,7 +417,7 @@ def eltwise(node: Node, bottoms: Sequence[Shape]) -> Facts:
     coefficients = list(param.coeff) or [1.0] * len(bottoms)
     attributes: dict[str, Attribute] = {"operation": operation}
     if operation == "SUM":
-        attributes["coeff"] = " ".join(f"{short_float(value):g}" for value in coefficients)
+        attributes["coeff"] = " ".join(f"{short_float(value):.9g}" for value in coefficients)
     return Facts(tops=(bottoms[0],), attributes=attributes)
 
 
@@ -423,8 +450,9 @@ def inner_product(node: Node, bottoms: Sequence[Shape]) -> Facts:
 def interp(node: Node, bottoms: Sequence[Shape]) -> Facts:
     """Align-corners bilinear resizing; a second bottom gives the size, and only the size.
 
-    Without it the size is `height` and `width`, or the map's own shrunk and zoomed.
-    Source: the authors' fork, src/caffe/layers/interp.cpp and src/caffe/util/interp.cpp.
+    Without it the size is `height` and `width`, or the map's own, shrunk and then zoomed.
+    Source: the authors' fork, src/caffe/layers/interp.cpp and src/caffe/util/interp.cpp; both
+    factors together as in yjxiong/caffe, src/caffe/layers/interp_layer.cpp.
     """
     _bottoms(node, bottoms, 1, 2)
     if any(len(shape) != 4 for shape in bottoms):
@@ -447,13 +475,20 @@ def interp(node: Node, bottoms: Sequence[Shape]) -> Facts:
 def _interp_size(
     param: caffe_pb2.InterpParameter, cropped: Sequence[int], bottoms: Sequence[Shape]
 ) -> tuple[Shape, str]:
-    """The output's height and width and where they come from."""
-    if len(bottoms) == 2:
-        return tuple(bottoms[1][2:]), "second bottom"
-    if param.HasField("height") or param.HasField("width"):
+    """The output's height and width and where they come from, which must be one place."""
+    fixed = param.HasField("height") or param.HasField("width")
+    factors = param.HasField("shrink_factor") or param.HasField("zoom_factor")
+    ways = (len(bottoms) == 2, fixed, factors)
+    if sum(ways) != 1:
+        names = ("a second bottom", "height and width", "shrink_factor or zoom_factor")
+        found = " and ".join(itertools.compress(names, ways)) or "none of them"
+        raise RuleError(f"expected its size from one of {', '.join(names)}; found {found}")
+    if fixed:
         size = tuple(_at_least(s, 1, "a height and width") for s in (param.height, param.width))
         return size, "height and width"
-    shrink = _at_least(param.shrink_factor, 1, "a shrink_factor")
-    zoom = _at_least(param.zoom_factor, 1, "a zoom_factor")
-    shrunk = ((s - 1) // shrink + 1 for s in cropped)
-    return tuple(s + (s - 1) * (zoom - 1) for s in shrunk), f"shrink {shrink}, zoom {zoom}"
+    if factors:
+        shrink = _at_least(param.shrink_factor, 1, "a shrink_factor")
+        zoom = _at_least(param.zoom_factor, 1, "a zoom_factor")
+        shrunk = ((s - 1) // shrink + 1 for s in cropped)
+        return tuple(s + (s - 1) * (zoom - 1) for s in shrunk), f"shrink {shrink}, zoom {zoom}"
+    return tuple(bottoms[1][2:]), "second bottom"

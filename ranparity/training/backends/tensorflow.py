@@ -25,10 +25,13 @@ def prepare(threads: int) -> dict[str, Any]:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(False)
+    # Rewriting the graph costs 3 s at the first step and makes the others no faster.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     return {
         "threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
         "enable_op_determinism": True,
+        **tf.config.optimizer.get_experimental_options(),
         "tensor_float_32": tf.config.experimental.tensor_float_32_execution_enabled(),
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
     }

@@ -20,6 +20,8 @@ def prepare(threads: int) -> dict[str, Any]:
 
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    filling: Any = torch.utils.deterministic  # its type lacks the switch
+    filling.fill_uninitialized_memory = False  # a tenth of a step, and no operation reads it
     torch.backends.cudnn.benchmark = False
     backends: Any = torch.backends  # its type lacks the precision
     backends.fp32_precision = "ieee"
@@ -27,6 +29,7 @@ def prepare(threads: int) -> dict[str, Any]:
         "CUBLAS_WORKSPACE_CONFIG": os.environ["CUBLAS_WORKSPACE_CONFIG"],
         "threads": torch.get_num_threads(),
         "use_deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "fill_uninitialized_memory": filling.fill_uninitialized_memory,
         "cudnn.benchmark": torch.backends.cudnn.benchmark,
         "fp32_precision": backends.fp32_precision,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections import Counter
 
 from ranparity.caffe.prototxt import Input, LayerParameter, Net
 from ranparity.errors import InputError
@@ -59,6 +60,7 @@ def build(net: Net) -> Graph:
         names = ", ".join(f'"{given.name}"' for given in net.inputs)
         raise InputError(f"{net.source}: expected inputs with names of their own, found {names}")
     makers = {given.name: "the net's input" for given in net.inputs}
+    uses: Counter[str] = Counter()
     nodes: list[Node] = []
     for layer in net.layers:
         where = f'{net.source}: layer "{layer.name}" ({layer.type})'
@@ -66,7 +68,7 @@ def build(net: Net) -> Graph:
         outputs = []
         for position, blob in enumerate(layer.top):
             if _in_place(layer, position):
-                tensor = _unused(layer.name, reserved)
+                tensor = _unused(layer.name, reserved, uses)
                 reserved.add(tensor)
             elif blob in makers:
                 raise InputError(
@@ -95,10 +97,10 @@ def _read(blob: str, tensors: dict[str, str], where: str) -> str:
     raise InputError(f'{where}: reads blob "{blob}", which no layer before it makes{hint}')
 
 
-def _unused(name: str, reserved: set[str]) -> str:
+def _unused(name: str, reserved: set[str], uses: Counter[str]) -> str:
     """Returns the layer's name, numbered where a tensor has that name already."""
-    candidate, count = name, 1
+    candidate = name
     while candidate in reserved:
-        count += 1
-        candidate = f"{name}#{count}"
+        uses[name] += 1
+        candidate = f"{name}#{uses[name] + 1}"
     return candidate

@@ -1,0 +1,172 @@
+"""Records made for the tests: small, whole and all well, to be spoilt one thing at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import Any
+
+from ranparity.models import zoo
+
+BACKENDS = ("torch", "tensorflow", "jax")
+STEPS, EPOCHS = 60, 3
+ENVIRONMENT = {
+    "python": "3.11.7",
+    "ranparity": "0.1.0",
+    "keras": "3.15.1",
+    "numpy": "2.4.6",
+    "platform": "Linux-x86_64",
+    "processor": "A Processor",
+    "source_digest": "5" * 64,
+}
+RECIPE = {
+    "name": "digits",
+    "epochs": EPOCHS,
+    "batch_size": 64,
+    "learning_rate": 0.05,
+    "schedule": [[132, 0.1]],
+}
+HOSTILE = (
+    "<script>alert(1)</script> | `x` [a](javascript:b) **s** & \"q\" 'p' "
+    "$\\frac$ \u202e\x1b www.a.b"
+)
+
+Files = dict[str, bytes]
+
+
+def sha(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def encoded(data: Any) -> bytes:
+    return json.dumps(data).encode()
+
+
+def net(entry: zoo.Entry) -> dict[str, Any]:
+    """A result that passes."""
+    return {
+        "model": entry.name,
+        "title": entry.title,
+        "prototxt": f"prototxt/{entry.title}.prototxt",
+        "origin": entry.origin,
+        "errata": list(entry.release.errata),
+        "sizes": ["224x224", "201x201"],
+        "layers": entry.integers.layers,
+        "blobs": entry.integers.layers + 1,
+        "trainable_parameters": entry.integers.trainable_parameters,
+        "parameters_with_statistics": entry.integers.parameters_with_statistics,
+        "macs": entry.integers.macs,
+        "compared": 1000,
+        "paper": [
+            {
+                "what": "trainable_parameters",
+                "where": "Table 2",
+                "paper": "31.9 M",
+                "here": entry.integers.trainable_parameters,
+                "difference_percent": -0.28,
+            }
+        ],
+        "adaptations": [],
+        "differences": [],
+        "verdict": "pass",
+    }
+
+
+def check(backend: str) -> dict[str, Any]:
+    """Level 0 on a backend, all nets passing."""
+    return {
+        "backend": backend,
+        "seconds": 11.2,
+        "environment": ENVIRONMENT | {"framework": f"{backend} 1.0"},
+        "results": [net(entry) for entry in zoo.ENTRIES.values()],
+    }
+
+
+def alterations() -> dict[str, Any]:
+    """A proof with nothing missed."""
+    proof = {"title": "Attention-56", "counts": {"pad": [118, 118], "stride": [7, 7]}, "missed": []}
+    return {
+        "backend": "torch",
+        "seconds": 60.0,
+        "environment": ENVIRONMENT | {"framework": "torch 1.0"},
+        "prototxt": [proof],
+        "live Keras model": [proof | {"counts": {"BN eps": [1, 1]}}],
+    }
+
+
+def run(backend: str) -> dict[str, Any]:
+    """A finished run.json."""
+    return {
+        "model": "attention56-cifar",
+        "backend": backend,
+        "recipe": RECIPE,
+        "seed": 0,
+        "data": {"name": "digits", "digest": sha("data"), "train": 1437, "test": 360},
+        "initial_weights_digest": sha("weights"),
+        "tape_digest": sha("tape"),
+        "final_weights_digest": sha("final", backend),
+        "steps": STEPS,
+        "test_accuracy": 0.975,
+        "test_loss": 0.1,
+        "seconds": 120.5,
+        "seconds_per_step": 0.5,
+        "status": "finished",
+        "environment": ENVIRONMENT
+        | {
+            "framework": f"{backend} 1.0",
+            "device": "cpu",
+            "threads": 2,
+            "switches": {"threads": 2, "deterministic": True},
+        },
+    }
+
+
+def steps(backend: str, count: int = STEPS) -> list[dict[str, Any]]:
+    """Lines of steps.jsonl; each backend's losses are a little off the others'."""
+    offset = 1e-6 * len(backend)
+    return [
+        {
+            "step": step,
+            "epoch": 1 + step // 20,
+            "loss": 2.3 * math.exp(-step / 20) + offset * step,
+            "learning_rate": 0.05,
+            "batch_digest": sha("batch", step),
+            "seconds": 0.5,
+        }
+        for step in range(1, count + 1)
+    ]
+
+
+def lines(rows: list[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def epochs(count: int = EPOCHS) -> bytes:
+    rows = [f"{epoch},0.5,0.4,{1 - 0.5**epoch},20.0\n" for epoch in range(1, count + 1)]
+    return ("epoch,train_loss,test_loss,test_accuracy,seconds\n" + "".join(rows)).encode()
+
+
+def run_files(backend: str) -> Files:
+    """The files of a run directory, weights left out."""
+    return {
+        "run.json": encoded(run(backend)),
+        "steps.jsonl": lines(steps(backend)),
+        "epochs.csv": epochs(),
+    }
+
+
+def reports(backends: tuple[str, ...] = BACKENDS) -> Files:
+    """All records of a reports folder in which everything passes."""
+    files = {"data/alterations.json": encoded(alterations())}
+    for backend in backends:
+        files[f"data/check-{backend}.json"] = encoded(check(backend))
+        for name, content in run_files(backend).items():
+            files[f"data/runs/report-{backend}/{name}"] = content
+    return files
+
+
+def spoilt(files: Files, path: str, **changes: Any) -> Files:
+    """The records with some keys of one file changed; a key set to None is taken out."""
+    data = json.loads(files[path]) | changes
+    return files | {path: encoded({key: value for key, value in data.items() if value is not None})}

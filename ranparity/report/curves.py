@@ -1,0 +1,238 @@
+"""The curves of trainings, drawn with matplotlib: the same records give the same bytes.
+
+Lines differ in colour (Okabe and Ito's, which the colour-blind can tell apart), in dashes and in
+markers, so that no one of these is needed. Colours are light-mode ones; an HTML page gets the
+drawing with its style sheet's colours in their place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ranparity.report.document import Figure, Figures
+from ranparity.report.runs import FinishedRun
+
+# As drawn; the style sheet's variable that replaces it within a page.
+INK, FAINT, GRID, GROUND = "#1f2428", "#57606b", "#d9dee4", "#fffffe"
+LINES = ("#0072b2", "#d55e00", "#009e73", "#aa4499")
+VARIABLES = {INK: "ink", FAINT: "faint", GRID: "grid", GROUND: "ground"} | {
+    colour: f"line-{place}" for place, colour in enumerate(LINES, start=1)
+}
+DASHES = ("-", (0, (5, 2)), (0, (1, 1.4)), (0, (6, 2, 1, 2)))
+MARKERS = ("o", "s", "^", "D")
+INCHES = (4.5, 3.1)
+PIXELS_AN_INCH = 160
+MARKS = 8  # markers on a line
+LABEL_LENGTH = 40
+
+Runs = Mapping[str, FinishedRun]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line: where it is (x is a step or an epoch, from 1) and how its legend calls it."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A set of curves, what the axes are, and where the legend is; `level` is a line across."""
+
+    title: str
+    x_label: str
+    curves: tuple[Curve, ...]
+    legend: Literal["upper right", "lower right"] = "upper right"
+    percent: bool = False
+    level: float | None = None
+
+
+def draw(name: str, runs: Runs, required: float | None) -> Figures:
+    """Draws loss, its distance between runs, and test accuracy.
+
+    Args:
+        name: Path of the files in the reports folder, to which `-loss` and such is added.
+        runs: By their labels.
+        required: The accuracy to be reached, in [0, 1].
+    """
+    charts = {"loss": loss(runs), "accuracy": accuracy(runs, required)}
+    if len(runs) > 1:
+        charts["distance"] = distance(runs)
+    order = ("loss", "distance", "accuracy")
+    drawn = (figure(f"{name}-{what}", charts[what]) for what in order if what in charts)
+    return Figures(tuple(drawn))
+
+
+def loss(runs: Runs) -> Chart:
+    """The training loss of each step."""
+    curves = (
+        Curve(label, range(1, len(run.steps) + 1), [step.loss for step in run.steps])
+        for label, run in runs.items()
+    )
+    return Chart("Training loss of each step", "step", tuple(curves))
+
+
+def distance(runs: Runs) -> Chart:
+    """For each step that all runs made, the largest difference of two losses."""
+    losses = zip(*([step.loss for step in run.steps] for run in runs.values()), strict=False)
+    values = [max(alike) - min(alike) for alike in losses]
+    curve = Curve("largest difference", range(1, len(values) + 1), values)
+    return Chart("How far the losses of two backends are apart", "step", (curve,))
+
+
+def accuracy(runs: Runs, required: float | None) -> Chart:
+    """The test accuracy after each epoch."""
+    curves = (
+        Curve(label, range(1, len(run.epochs) + 1), [epoch.test_accuracy for epoch in run.epochs])
+        for label, run in runs.items()
+    )
+    level = f" (dotted: {100 * required:.0f} %)" if required is not None else ""
+    title = f"Test accuracy after each epoch{level}"
+    return Chart(title, "epoch", tuple(curves), "lower right", percent=True, level=required)
+
+
+def figure(name: str, chart: Chart) -> Figure:
+    """Draws a chart as SVG and PNG."""
+    import matplotlib as mpl
+
+    style: Any = _style(name)
+    with mpl.rc_context(style):
+        drawing = _drawing(chart)
+        svg, png = io.StringIO(), io.BytesIO()
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        drawing.savefig(svg, format="svg", metadata=nothing)
+        drawing.savefig(png, format="png", dpi=PIXELS_AN_INCH, metadata=_note(chart))
+    whole = _tidy(svg.getvalue())
+    return Figure(name, describe(chart), whole, _inline(whole), png.getvalue())
+
+
+def fingerprint(chart: Chart) -> str:
+    """SHA-256 of what a chart draws: its words and its numbers, each to the last bit."""
+    return hashlib.sha256(repr(chart).encode()).hexdigest()
+
+
+def _note(chart: Chart) -> dict[str, Any]:
+    return {"Software": None, "Description": f"Draws data of digest {fingerprint(chart)}"}
+
+
+def describe(chart: Chart) -> str:
+    """The chart in words: its title, and where each line starts and ends."""
+    ends = (
+        f"{curve.label} from {_value(chart, curve.y[0])} to {_value(chart, curve.y[-1])} "
+        f"in {len(curve.y)} {chart.x_label}s"
+        for curve in chart.curves
+        if curve.y
+    )
+    return f"{chart.title}: {'; '.join(ends)}."
+
+
+def _value(chart: Chart, value: float) -> str:
+    return f"{100 * value:.1f} %" if chart.percent else f"{value:.2g}"
+
+
+def _style(name: str) -> dict[str, Any]:
+    return {
+        "svg.hashsalt": name,  # ids in the SVG are of these, not random
+        "svg.fonttype": "none",  # text stays text
+        "path.simplify": False,
+        "text.parse_math": False,  # a label's $ is a $
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],  # matplotlib brings it along
+        "font.size": 10.5,
+        "text.color": INK,
+        "axes.labelcolor": FAINT,
+        "axes.edgecolor": GRID,
+        "axes.facecolor": GROUND,
+        "figure.facecolor": GROUND,
+        "xtick.color": FAINT,
+        "ytick.color": FAINT,
+        "grid.color": GRID,
+    }
+
+
+def _drawing(chart: Chart) -> Any:
+    from matplotlib.figure import Figure as Drawing
+
+    drawing = Drawing(figsize=INCHES)
+    axes = drawing.add_axes((0.14, 0.15, 0.83, 0.72))
+    for place, curve in enumerate(chart.curves):
+        _line(axes, place, curve)
+    axes.set_title(chart.title, loc="left", fontsize=11, pad=9)
+    axes.set_xlabel(chart.x_label)
+    axes.grid(axis="y", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(length=0, which="both")
+    _scale(axes, chart)
+    if chart.level is not None:
+        axes.axhline(chart.level, color=FAINT, linewidth=1, linestyle=(0, (2, 2)))
+    if len(chart.curves) > 1:
+        axes.legend(frameon=False, handlelength=3.6, fontsize=10, loc=chart.legend)
+    return drawing
+
+
+def _line(axes: Any, place: int, curve: Curve) -> None:
+    """Draws a line; markers of different lines do not fall on the same points."""
+    every = max(1, len(curve.x) // MARKS)
+    axes.plot(
+        curve.x,
+        curve.y,
+        label=_label(curve.label),
+        color=LINES[place % len(LINES)],
+        linestyle=DASHES[place % len(DASHES)],
+        marker=MARKERS[place % len(MARKERS)],
+        markevery=(place * every // 3, every),
+        markersize=4.5,
+        linewidth=1.6,
+    )
+
+
+def _label(label: str) -> str:
+    """What the font can draw of a label."""
+    plain = label.encode("ascii", "backslashreplace").decode()
+    return plain if len(plain) <= LABEL_LENGTH else f"{plain[: LABEL_LENGTH - 3]}..."
+
+
+def _scale(axes: Any, chart: Chart) -> None:
+    """Percent, or a logarithmic scale where there is anything above 0."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=(1, 2, 5, 10), integer=True))
+    if chart.percent:
+        axes.set_ylim(0, 1.02)
+        axes.yaxis.set_major_formatter(FuncFormatter(_formatted(lambda y: f"{100 * y:.0f} %")))
+    elif any(y > 0 for curve in chart.curves for y in curve.y):
+        axes.set_yscale("log", nonpositive="mask")
+        axes.yaxis.set_major_locator(LogLocator(numticks=7))
+        axes.yaxis.set_major_formatter(FuncFormatter(_formatted(lambda y: f"{y:g}")))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _formatted(write: Callable[[float], str]) -> Callable[[float, int | None], str]:
+    return lambda value, _position: write(value)
+
+
+def _tidy(svg: str) -> str:
+    """Drops what matplotlib adds and no one reads: notes on the file, comments, unused ids."""
+    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"\s*<!--.*?-->", "", svg, flags=re.DOTALL)
+    used = set(re.findall(r'(?:url\(|href=")#([^")]+)', svg))
+    return re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in used else "", svg)
+
+
+def _inline(svg: str) -> str:
+    """The drawing within an HTML page: no file header, colours and font from its style sheet."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r'\1 aria-hidden="true"', svg)
+    svg = svg.replace("'DejaVu Sans'", "var(--sans)").replace('"DejaVu Sans"', "var(--sans)")
+    for colour, name in VARIABLES.items():
+        svg = svg.replace(colour, f"var(--{name})")
+    return svg

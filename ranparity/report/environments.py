@@ -1,0 +1,162 @@
+"""The report on where records were made, and a warning where that was not one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ranparity.report.document import (
+    Block,
+    Cell,
+    Paragraph,
+    Section,
+    Span,
+    Table,
+    cell,
+    code,
+    columns,
+    joined,
+    link,
+    strong,
+    text,
+)
+from ranparity.report.reading import clean
+from ranparity.report.records import Evidence
+from ranparity.report.words import NOTHING, digest
+
+# What should be the same in all records, and how it is called.
+SHARED = {
+    "python": "Python",
+    "ranparity": "ranparity",
+    "source_digest": "its source",
+    "keras": "Keras",
+    "numpy": "NumPy",
+    "platform": "platform",
+    "processor": "processor",
+    "device": "device",
+    "threads": "threads",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one record was made; values are text, keys that were not recorded are missing."""
+
+    record: str
+    path: str
+    backend: str
+    values: Mapping[str, str]
+
+
+def places(evidence: Evidence) -> list[Place]:
+    """The environments of all records that hold evidence."""
+    found = [
+        _place(f"check, {check.backend}", check.path, check.backend, check.environment)
+        for check in evidence.checks.values()
+        if not check.error
+    ]
+    proof = evidence.alterations
+    if proof and not proof.error:
+        found.append(_place("alterations", proof.path, proof.backend, proof.environment))
+    return found + [
+        _place(run.id, run.path, run.backend, run.environment) for run in evidence.finished
+    ]
+
+
+def _place(record: str, path: str, backend: str, given: Mapping[str, Any] | None) -> Place:
+    values = {clean(key): _text(value) for key, value in (given or {}).items() if value is not None}
+    return Place(record, path, backend, values)
+
+
+def _text(value: Any) -> str:
+    """A recorded value as text; switches as `name = value`."""
+    if isinstance(value, dict):
+        return ", ".join(f"{clean(key)} = {_text(item)}" for key, item in value.items())
+    return clean(str(value).lower() if isinstance(value, bool) else str(value))
+
+
+def section(evidence: Evidence) -> Section:
+    """What is the same in all records, and a table of the rest."""
+    found = places(evidence)
+    blocks: list[Block] = [Paragraph(text("No record says where it was made."), "absent")]
+    if any(place.values for place in found):
+        blocks = [*warnings(evidence), *_same(found), _table(found)]
+    return Section("environments", "Where this ran", tuple(blocks))
+
+
+def varying(found: list[Place]) -> list[str]:
+    """Keys of `SHARED` that two records say differently."""
+    return [
+        key
+        for key in SHARED
+        if len({place.values[key] for place in found if key in place.values}) > 1
+    ]
+
+
+def warnings(evidence: Evidence) -> Iterator[Paragraph]:
+    """A line where records differ in what should be the same, or do not say it."""
+    found = places(evidence)
+    if keys := varying(found) + _frameworks(found):
+        names = [strong(SHARED.get(key, key)) for key in keys]
+        yield Paragraph(
+            text(
+                "Warning: the records come from different environments or package sources; they "
+                "differ in ",
+                *joined(names),
+                ". The tables put them side by side all the same.",
+            ),
+            "warning",
+        )
+    silent = [link(place.record, place.path) for place in found if not place.values]
+    if silent:
+        yield Paragraph(
+            text("Warning: no environment is recorded in ", *joined(silent), "."), "warning"
+        )
+
+
+def _frameworks(found: list[Place]) -> list[str]:
+    """Backends whose framework has several versions among the records."""
+    versions: dict[str, set[str]] = {}
+    for place in found:
+        if "framework" in place.values:
+            versions.setdefault(place.backend, set()).add(place.values["framework"])
+    return [f"the version of {backend}" for backend, seen in versions.items() if len(seen) > 1]
+
+
+def _same(found: list[Place]) -> Iterator[Block]:
+    differing = varying(found)
+    parts: list[Span] = []
+    for key, name in SHARED.items():
+        values = [place.values[key] for place in found if key in place.values]
+        if values and key not in differing:
+            parts += [Span(f"{'; ' if parts else ''}{name} "), _value(key, values[0])]
+    if parts:
+        yield Paragraph(text("The same in every record that states it: ", *parts, "."))
+
+
+def _value(key: str, value: str) -> Span:
+    return digest(value) if key == "source_digest" else strong(value)
+
+
+def _table(found: list[Place]) -> Table:
+    keys = ["framework", *varying(found), "switches"]
+    rows = tuple((_name(place), *(_cell(place, key) for key in keys)) for place in found)
+    return Table(columns("Record", *(SHARED.get(key, key) for key in keys)), rows)
+
+
+def _name(place: Place) -> Cell:
+    return cell(link(place.record, place.path))
+
+
+def _cell(place: Place, key: str) -> Cell:
+    if key not in place.values:
+        return cell(NOTHING)
+    value = place.values[key]
+    return cell(
+        _value(key, value)
+        if key == "source_digest"
+        else code(value)
+        if key == "switches"
+        else value
+    )

@@ -1,0 +1,150 @@
+"""The report as a document: what it is, the verdict, then section by section the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ranparity.models import zoo
+from ranparity.report import alterations, environments, layers, structure, training
+from ranparity.report.document import (
+    Bullets,
+    Document,
+    Paragraph,
+    Section,
+    Span,
+    Text,
+    code,
+    strong,
+    text,
+)
+from ranparity.report.records import Evidence
+from ranparity.report.words import count, in_words, listed, percent
+
+TITLE = "ranparity: is this network the same network everywhere?"
+
+
+def problems(evidence: Evidence) -> list[Text]:
+    """All that failed, differs or is missing; nothing else makes a report fail."""
+    parts = (structure, alterations, training)
+    return [problem for part in parts for problem in part.problems(evidence)]
+
+
+def document(evidence: Evidence, found: Sequence[Text]) -> Document:
+    """The page.
+
+    Args:
+        evidence: All records.
+        found: Its problems.
+
+    Raises:
+        InputError: A prototxt of the zoo is missing or damaged.
+    """
+    sections = (
+        structure.section(evidence),
+        alterations.section(evidence),
+        training.section(evidence),
+        layers.section(),
+        environments.section(evidence),
+        _making(),
+    )
+    opening = (Paragraph(_lead()), *_verdict(evidence, found), *environments.warnings(evidence))
+    return Document(TITLE, opening, sections)
+
+
+def _lead() -> Text:
+    return text(
+        "ranparity asks whether a network is the same network everywhere: the same as its "
+        "authors' Caffe release, layer by layer, and the same when it is trained on PyTorch, "
+        f"TensorFlow and JAX. Here {in_words(len(zoo.ENTRIES))} Residual Attention Networks (Wang "
+        "et al., CVPR 2017), written in Keras 3, are held against their Caffe descriptions on "
+        "each backend, and one of them is trained on each backend from the same weights with the "
+        "same batches."
+    )
+
+
+def _verdict(evidence: Evidence, found: Sequence[Text]) -> Iterator[Paragraph | Bullets]:
+    if found:
+        noun = "finding stands" if len(found) == 1 else "findings stand"
+        words = text(strong("✗ FAIL"), f" {len(found)} {noun} against it:")
+        yield Paragraph(words, "fail")
+        yield Bullets(tuple(found))
+    else:
+        yield Paragraph(
+            text(strong("✓ PASS"), " All checks and trainings here have passed."), "pass"
+        )
+    summary = tuple(_summary(evidence))
+    if summary:
+        yield Paragraph(text("In numbers:"))
+        yield Bullets(summary)
+
+
+def _summary(evidence: Evidence) -> Iterator[Text]:
+    """A line for each kind of evidence that there is."""
+    results = [net for check in evidence.checks.values() for net in check.nets.values()]
+    if results:
+        compared = sum(result.compared for result in results)
+        differ = sum(len(result.differences) for result in results)
+        on = listed([name for name in evidence.backends if _has_results(evidence, name)])
+        yield text(
+            _to("Structure", "structure"),
+            f": {count(compared)} facts about {len({result.model for result in results})} nets "
+            f"compared on {on}; {count(differ) if differ else 'none'} of them differ.",
+        )
+    yield from _alterations(evidence)
+    for group in training.groups(evidence):
+        if group.finished:
+            yield _trained(group)
+
+
+def _has_results(evidence: Evidence, backend: str) -> bool:
+    return backend in evidence.checks and bool(evidence.checks[backend].nets)
+
+
+def _alterations(evidence: Evidence) -> Iterator[Text]:
+    if evidence.alterations and evidence.alterations.sides:
+        proofs = [proof for side in evidence.alterations.sides.values() for proof in side]
+        tried, found = sum(p.tried for p in proofs), sum(p.found for p in proofs)
+        yield text(
+            _to("Can it fail?", "alterations"),
+            f" {count(found)} of {count(tried)} faults that were put in on purpose were found, "
+            "each at its layer.",
+        )
+
+
+def _trained(group: training.Group) -> Text:
+    each = [f"{group.label(run)} {percent(run.test_accuracy)}" for run in group.finished]
+    return text(
+        _to("Training", "training"),
+        f": {group.title}: accuracy on the {count(group.finished[0].test)} test images: "
+        f"{', '.join(each)}.",
+    )
+
+
+def _to(words: str, section: str) -> Span:
+    return Span(words, f"#{section}")
+
+
+def _making() -> Section:
+    blocks = (
+        Paragraph(
+            text(
+                "Made by ",
+                code("ranparity report"),
+                " from the records in ",
+                Span("data", "data", code=True),
+                " and the Caffe descriptions in ",
+                Span("prototxt", "../prototxt", code=True),
+                "; not edited. ",
+                code("nox -s report"),
+                " runs everything again and writes this page anew. Every number stands in the "
+                "record that its row or column links to.",
+            )
+        ),
+        Paragraph(
+            text(
+                "Not part of this report yet, and so not claimed: outputs, gradients and updates "
+                "against a float64 reference, and the statistics of many trainings (levels 1 to 6)."
+            )
+        ),
+    )
+    return Section("making", "How this was made", blocks)

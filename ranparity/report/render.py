@@ -1,0 +1,66 @@
+"""Records to files: a pure function of the records and of the prototxts.
+
+Nothing of the moment goes in: no time, no absolute path, no machine. So rendering twice gives the
+same bytes, and a test can tell when committed files are stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ranparity.report import html, markdown, page
+from ranparity.report.document import Attachment, Block, Document, Figure, Figures, Folded, Text
+from ranparity.report.records import Files, evidence
+
+README, INDEX = "README.md", "index.html"
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A report.
+
+    Attributes:
+        files: Contents by path relative to the reports folder.
+        problems: What failed, differs or is missing, one line each; empty if all is well.
+    """
+
+    files: dict[str, bytes]
+    problems: tuple[str, ...]
+
+
+def render(records: Files) -> Rendered:
+    """Renders the records' files, given by their path relative to the reports folder.
+
+    Raises:
+        InputError: A prototxt of the zoo is missing or damaged.
+    """
+    found = evidence(records)
+    problems = page.problems(found)
+    document = page.document(found, problems)
+    return Rendered(dict(_files(document)), tuple(map(_plain, problems)))
+
+
+def _files(document: Document) -> Iterator[tuple[str, bytes]]:
+    yield README, markdown.write(document).encode()
+    yield INDEX, html.write(document).encode()
+    for block in _all(block for section in document.sections for block in section.blocks):
+        if isinstance(block, Attachment):
+            yield block.path, markdown.write_attachment(block).encode()
+        if isinstance(block, Figure):
+            yield f"{block.name}.svg", block.svg.encode()
+            yield f"{block.name}.png", block.png
+
+
+def _all(blocks: Iterable[Block]) -> Iterator[Block]:
+    """All blocks, with those that are within others."""
+    for block in blocks:
+        yield block
+        if isinstance(block, Figures):
+            yield from block.figures
+        if isinstance(block, Folded):
+            yield from _all(block.blocks)
+
+
+def _plain(words: Text) -> str:
+    return "".join(span.text for span in words)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from typing import Any
+
+from ranparity.report import environments, records
+from ranparity.report.document import Table
+from tests.report import samples
+from tests.report.test_structure import row, words
+
+CHECK = "data/check-torch.json"
+
+
+def read(**changes: Any) -> records.Evidence:
+    """Evidence whose check on torch was made in another environment."""
+    environment = samples.check("torch")["environment"] | changes
+    files = samples.spoilt(samples.reports(), CHECK, environment=environment)
+    return records.evidence(files)
+
+
+def warnings(evidence: records.Evidence) -> list[str]:
+    return [words(block.text) for block in environments.warnings(evidence)]
+
+
+def section(evidence: records.Evidence) -> tuple[str, Table]:
+    *blocks, table = environments.section(evidence).blocks
+    assert isinstance(table, Table)
+    return "\n".join(words(block.text) for block in blocks if hasattr(block, "text")), table
+
+
+def test_one_environment_is_told_once_without_a_warning() -> None:
+    evidence = read()
+    same, table = section(evidence)
+    assert warnings(evidence) == []
+    assert "Python 3.11.7; ranparity 0.1.0; its source 555555555555…; Keras 3.15.1" in same
+    assert "threads 2" in same
+    assert [words(column.title) for column in table.columns] == ["Record", "framework", "switches"]
+    cells = [words(cell.text) for cell in row(table, "report-jax")]
+    assert cells == ["report-jax", "jax 1.0", "threads = 2, deterministic = true"]
+
+
+def test_another_source_or_version_is_a_warning_and_a_column() -> None:
+    for key, name in (("source_digest", "its source"), ("numpy", "NumPy"), ("processor",) * 2):
+        evidence = read(**{key: "6" * 64})
+        (warning,) = warnings(evidence)
+        assert warning.startswith("Warning: the records come from different environments")
+        assert f"they differ in {name}." in warning
+        _, table = section(evidence)
+        assert name in [words(column.title) for column in table.columns]
+
+
+def test_two_versions_of_one_framework_are_a_warning() -> None:
+    (warning,) = warnings(read(framework="torch 2.0"))
+    assert "they differ in the version of torch." in warning
+
+
+def test_what_one_record_does_not_say_is_no_difference() -> None:
+    assert warnings(read(numpy=None)) == []
+
+
+def test_a_record_without_an_environment_is_named() -> None:
+    files = samples.spoilt(samples.reports(), CHECK, environment=None)
+    (warning,) = warnings(records.evidence(files))
+    assert warning == "Warning: no environment is recorded in check, torch."
+
+
+def test_no_records_have_no_environment() -> None:
+    assert warnings(records.evidence({})) == []
+    (only,) = environments.section(records.evidence({})).blocks
+    assert words(only.text) == "No record says where it was made."  # type: ignore[union-attr]

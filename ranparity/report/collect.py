@@ -1,0 +1,198 @@
+"""Runs what a report shows: the checks, the alterations and the trainings, and gives the records.
+
+Backends go one after the other, each in a process of its own. What fails becomes a record that
+says why, so that one backend does not cost the others their evidence. Nothing is written into the
+reports folder here, so whoever interrupts loses nothing that was there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ranparity.commands.check import evidence
+from ranparity.errors import InputError
+from ranparity.models import zoo
+from ranparity.parity.alterations import prove, prove_live
+from ranparity.report.reading import Fields, MalformedError, parse_json
+from ranparity.report.records import ALTERATIONS, RUN_FILES, SIDES
+from ranparity.training import backends, environment
+from ranparity.workers import WorkerError
+
+ALTERED = ("attention56", "attentionnext56")  # one net of each kind
+MODEL, DATA = "attention56-cifar", "digits"
+RUNS = Path("runs")
+NEEDS_DEVICE = ("device", "threads", "switches")  # structure is traced, and computes nothing
+# What a worker may end with that is no fault of this process: it died, or printed other things.
+WORKER_FAULTS = (WorkerError, InputError, ValueError, KeyError, TypeError, AttributeError)
+
+Say = Callable[[str], None]
+
+
+def collect(names: Sequence[str], say: Say) -> dict[str, bytes]:
+    """Collects all evidence.
+
+    Args:
+        names: The backends.
+        say: Is told what is going on, a line at a time.
+
+    Returns:
+        The records' files by their path relative to the reports folder.
+    """
+    records: dict[str, bytes] = {}
+    for name in names:
+        records |= _one(f"data/check-{name}.json", _check, name, say)
+    usable = next((name for name in names if not _missing(name)), names[0])
+    records |= _one(ALTERATIONS, _alterations, usable, say)
+    for name in names:
+        records |= train(name, RUNS / f"report-{name}", say)
+    return records
+
+
+def _one(
+    path: str, find: Callable[[str, Say], dict[str, Any]], backend: str, say: Say
+) -> dict[str, bytes]:
+    """Gives one record, or one that says why there is none."""
+    start = time.perf_counter()
+    try:
+        found = find(backend, say)
+        found |= {"seconds": round(time.perf_counter() - start, 1), "environment": _place(backend)}
+    except WORKER_FAULTS as error:
+        found = {"error": _reason(error)}
+        say(f"{backend}: FAILED: {found['error']}")
+    return {path: _json({"backend": backend} | found)}
+
+
+def _check(backend: str, say: Say) -> dict[str, Any]:
+    say(f"{backend}: checking {len(zoo.ENTRIES)} nets against their prototxts")
+    _refuse_missing(backend)
+    found = evidence(list(zoo.ENTRIES.values()), backend)
+    passed = sum(result["verdict"] == "pass" for result in found["results"])
+    say(f"{backend}: {passed} of {len(found['results'])} nets pass, {found['seconds']} s")
+    return found
+
+
+def _alterations(backend: str, say: Say) -> dict[str, Any]:
+    say(f"{backend}: altering {' and '.join(ALTERED)} to see that the check can fail")
+    _refuse_missing(backend)
+    entries = [zoo.entry(name) for name in ALTERED]
+    found = {}
+    for side, prover in zip(SIDES, (prove, prove_live), strict=True):
+        proofs = list(prover(entries, backend))
+        found[side] = [proof.to_json() for proof in proofs]
+        tried, caught = (sum(getattr(p, what) for p in proofs) for what in ("tried", "found"))
+        say(f"{backend}: {side}: {caught} of {tried} alterations found")
+    return found
+
+
+def _refuse_missing(backend: str) -> None:
+    if reason := _missing(backend):
+        raise InputError(reason)
+
+
+def _missing(backend: str) -> str:
+    """Why a backend cannot be used; empty if it can."""
+    try:
+        backends.choose(backend, {})
+    except InputError as error:
+        return str(error).removeprefix("--backend: ")
+    return ""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, WorkerError | InputError):
+        return str(error)
+    return f"unreadable record: {type(error).__name__}: {error}"
+
+
+def _place(backend: str) -> dict[str, Any]:
+    """Where a check was made, as far as it matters to structure."""
+    described = environment.describe(backend, "", {"threads": 0})
+    return {key: value for key, value in described.items() if key not in NEEDS_DEVICE}
+
+
+def train(backend: str, folder: Path, say: Say) -> dict[str, bytes]:
+    """Trains on a backend; gives the record's files without the weights."""
+    say(f"{backend}: training {MODEL} on {DATA}, record in {folder}")
+    before = _contents(folder)
+    reason = _train(backend, folder, say)
+    after = _contents(folder)
+    if not reason:
+        reason = _damage(after)
+    if reason:
+        say(f"{backend}: FAILED: {reason}")
+        after = _failed(backend, reason, after if after != before else {})
+    return {f"data/runs/{folder.name}/{name}": content for name, content in after.items()}
+
+
+def _train(backend: str, folder: Path, say: Say) -> str:
+    """Runs the training; returns why it failed, or nothing."""
+    command = [sys.executable, "-m", "ranparity.run", "--backend", backend, "--overwrite"]
+    command += ["--model", MODEL, "--data", DATA, "--out", str(folder)]
+    variables = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    last: deque[str] = deque(maxlen=3)
+    with subprocess.Popen(  # noqa: S603  (this same Python, arguments of our own making)
+        command,
+        env=variables,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
+        try:
+            for line in process.stderr or ():
+                if line.strip():
+                    last.append(line.strip())
+                    say(f"  {backend}: {line.rstrip()}")
+            status = process.wait()
+        except KeyboardInterrupt:  # the training gets it too, and says so in its record
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=5)
+            raise
+        finally:
+            process.kill()
+    return f"{_ending(status)}: {' | '.join(last) or 'nothing on stderr'}" if status else ""
+
+
+def _ending(status: int) -> str:
+    names = {known.value: f" ({known.name})" for known in signal.Signals}
+    if status < 0:
+        return f"killed by signal {-status}{names.get(-status, '')}"
+    return f"ended with status {status}"
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    """What there is of a run's record."""
+    files = {name: folder / name for name in RUN_FILES}
+    return {name: path.read_bytes() for name, path in files.items() if path.is_file()}
+
+
+def _damage(files: Mapping[str, bytes]) -> str:
+    """Why a record of a run that ended well cannot be used; empty if it can."""
+    try:
+        Fields(parse_json(files.get("run.json", b"")))
+    except MalformedError as fault:
+        return f"unreadable record: run.json: {fault}"
+    return ""
+
+
+def _failed(backend: str, reason: str, files: dict[str, bytes]) -> dict[str, bytes]:
+    """A failed run's record: what it left, and the reason."""
+    try:
+        left = dict(json.loads(files["run.json"]))
+    except (KeyError, ValueError, TypeError):
+        left = {"model": MODEL, "backend": backend, "data": {"name": DATA}}
+    return files | {"run.json": _json(left | {"status": "failed", "error": reason})}
+
+
+def _json(data: Any) -> bytes:
+    return (json.dumps(data, indent=1) + "\n").encode()

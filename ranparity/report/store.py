@@ -1,0 +1,66 @@
+"""Puts a report into its folder: every file whole or not at all, and nothing stale beside it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ranparity.errors import InputError
+
+# Folders that hold nothing but what is rendered, and what rendered files there are called.
+RENDERED = (("layers", "*.md"), ("figures", "*.svg"), ("figures", "*.png"))
+
+
+def write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes files by their path relative to a folder, which is made if it is not there.
+
+    Raises:
+        InputError: One cannot be written; what was there before of it is untouched.
+    """
+    for name, content in files.items():
+        path = folder / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(path, content)
+        except OSError as error:
+            raise InputError(f"{path}: cannot write the report: {error.strerror}") from None
+
+
+def stale(folder: Path, files: Iterable[str]) -> list[str]:
+    """Names of files that an earlier rendering left and that are not among those of this one."""
+    present = {
+        path.relative_to(folder).as_posix()
+        for place, pattern in RENDERED
+        for path in (folder / place).glob(pattern)
+    }
+    return sorted(present - set(files))
+
+
+def drop(folder: Path, names: Iterable[str]) -> None:
+    """Removes files by their path relative to a folder.
+
+    Raises:
+        InputError: One cannot be removed.
+    """
+    for name in names:
+        try:
+            (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder / name}: cannot remove it: {error.strerror}") from None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Writes a file beside its place and renames it."""
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
+        beside = Path(file.name)
+        try:
+            file.write(content)
+            file.close()
+            beside.chmod(0o644)
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ranparity.report import collect, curves, records, render
+from ranparity.report.document import Figures
+from tests.report import samples
+
+pytest_plugins = ["tests.report.stand_in"]
+Workers = Callable[[str], Callable[[], list[list[str]]]]
+
+
+def collected(names: tuple[str, ...] = samples.BACKENDS) -> tuple[dict[str, bytes], list[str]]:
+    said: list[str] = []
+    return collect.collect(names, said.append), said
+
+
+def data(files: dict[str, bytes], path: str) -> dict[str, Any]:
+    return dict(json.loads(files[path]))
+
+
+def test_all_evidence_is_collected_one_process_a_backend_one_after_the_other(
+    workers: Workers, tmp_path: Path
+) -> None:
+    started = workers("")
+    files, said = collected()
+    assert [(line[0], line[1]) for line in started()] == [
+        *((name, "ranparity.parity.evidence") for name in samples.BACKENDS),
+        ("torch", "ranparity.parity.evidence"),
+        ("torch", "ranparity.parity.live"),
+        *((name, "ranparity.run") for name in samples.BACKENDS),
+    ]
+    rendered = render.render(files)
+    assert rendered.problems == ()
+    assert not any(name.endswith(".h5") for name in files)
+    assert (tmp_path / "runs/report-jax/final.weights.h5").is_file()
+    assert "  jax: epoch 1: train loss 1.0" in said
+
+
+def test_records_say_where_they_were_made_and_how_long_it_took(workers: Workers) -> None:
+    workers("")
+    files, _ = collected(("torch",))
+    for path in ("data/check-torch.json", records.ALTERATIONS):
+        record = data(files, path)
+        assert record["environment"]["framework"].startswith("torch ")
+        assert len(record["environment"]["source_digest"]) == 64
+        assert record["seconds"] > 0
+
+
+@pytest.fixture(autouse=True)
+def quick_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests look at records and problems, not at curves."""
+    monkeypatch.setattr(curves, "draw", lambda *_: Figures(()))
+
+
+def test_backends_that_fail_cost_the_others_nothing(workers: Workers) -> None:
+    workers("tensorflow=kill,jax=rubbish")
+    files, said = collected()
+    found = records.evidence(files)
+    assert [run.backend for run in found.finished] == ["torch"]
+    assert [(run.backend, run.reason) for run in found.failed] == [
+        ("tensorflow", "killed by signal 9 (SIGKILL): about to be killed"),
+        ("jax", RUBBISH_RUN),
+    ]
+    assert found.checks["tensorflow"].error == "killed by signal 9: about to be killed"
+    assert found.checks["jax"].error.startswith("unreadable record: ")
+    assert not found.checks["torch"].error
+    assert len([line for line in said if ": FAILED: " in line]) == 4
+    assert len(render.render(files).problems) == 4
+    assert data(files, "data/runs/report-jax/run.json")["status"] == "failed"
+
+
+RUBBISH_RUN = (
+    "unreadable record: run.json: not JSON: Expecting property name enclosed in double quotes "
+    "at line 1, column 2"
+)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "check", "training"),
+    [
+        ("fail", "ended with status 3: no memory", "ended with status 3: no memory"),
+        ("refuse", "no memory", "ended with status 2: no memory"),
+    ],
+)
+def test_the_reason_is_the_end_of_what_a_process_said(
+    workers: Workers, behaviour: str, check: str, training: str
+) -> None:
+    workers(f"jax={behaviour}")
+    files, _ = collected(("jax",))
+    assert data(files, "data/check-jax.json") == {"backend": "jax", "error": check}
+    assert data(files, "data/runs/report-jax/run.json")["error"] == training
+
+
+def test_a_backend_that_is_not_installed_fails_before_anything_is_started(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = workers("jax/run=refuse")
+    installed = collect._missing
+    reason = "jax is not installed: python -m pip install 'ranparity[jax]'"
+    monkeypatch.setattr(
+        collect, "_missing", lambda name: reason if name == "jax" else installed(name)
+    )
+    files, _ = collected(("jax", "torch"))
+    assert data(files, "data/check-jax.json")["error"] == reason
+    assert next(line[:2] for line in started() if line[0] == "jax") == ["jax", "ranparity.run"]
+    assert data(files, records.ALTERATIONS)["backend"] == "torch"
+
+
+def test_why_a_backend_is_missing_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    reason = "jax is not installed: python -m pip install 'ranparity[jax]'"
+    assert collect._missing("jax") == reason
+
+
+def test_alterations_that_fail_are_a_record_with_the_reason(workers: Workers) -> None:
+    workers("torch/live=kill")
+    files, _ = collected(("torch",))
+    record = data(files, records.ALTERATIONS)
+    assert record == {"backend": "torch", "error": "killed by signal 9: about to be killed"}
+
+
+def test_what_an_earlier_run_left_is_not_taken_for_one_that_failed(
+    workers: Workers, tmp_path: Path
+) -> None:
+    workers("torch/run=refuse")
+    folder = tmp_path / "runs/report-torch"
+    folder.mkdir(parents=True)
+    for name, content in samples.run_files("torch").items():
+        (folder / name).write_bytes(content)
+    files = collect.train("torch", folder, lambda _: None)
+    assert list(files) == ["data/runs/report-torch/run.json"]
+    assert data(files, "data/runs/report-torch/run.json") == {
+        "model": "attention56-cifar",
+        "backend": "torch",
+        "data": {"name": "digits"},
+        "status": "failed",
+        "error": "ended with status 2: no memory",
+    }
+
+
+def test_what_a_killed_run_had_written_is_kept_with_the_reason(
+    workers: Workers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers("")
+    monkeypatch.setattr(collect, "_train", lambda *_: written_and_killed(tmp_path))
+    files = collect.train("torch", tmp_path / "report-torch", lambda _: None)
+    run = data(files, "data/runs/report-torch/run.json")
+    assert (run["status"], run["error"], run["seed"]) == ("failed", "killed by signal 9", 0)
+    assert files["data/runs/report-torch/steps.jsonl"] == samples.lines(samples.steps("torch", 3))
+
+
+def written_and_killed(folder: Path) -> str:
+    run = folder / "report-torch"
+    run.mkdir()
+    (run / "run.json").write_bytes(samples.encoded(samples.run("torch") | {"status": "running"}))
+    (run / "steps.jsonl").write_bytes(samples.lines(samples.steps("torch", 3)))
+    return "killed by signal 9"

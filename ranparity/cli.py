@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ranparity import __version__, run
-from ranparity.commands import check, export, shapes
+from ranparity.commands import check, export, report, shapes
 from ranparity.errors import InputError, printable
 
-COMMANDS = (shapes, check, export)
+COMMANDS = (shapes, check, export, report)
 
 
 def parser() -> argparse.ArgumentParser:

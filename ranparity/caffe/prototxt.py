@@ -20,7 +20,7 @@ from ranparity.errors import InputError
 Shape = tuple[int, ...]
 LayerParameter = caffe_pb2.LayerParameter
 
-MOST_BYTES = 2**24  # over a hundred times the largest net here; no more is ever read of a file
+MOST_BYTES = 2**22  # thirty times the largest net here; no more is ever read of a file
 MOST_DETAIL = 200  # characters of the parser's own words in an error
 NO_LINE = "'': "  # where the parser would echo a line, but has come to the text's end
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,8 @@ def parse(text: str, source: str = "<text>", phase: str = "TEST") -> Net:
     ]
     layers = tuple(layer for layer in kept if layer.type != "Input")
     if not layers:
-        raise InputError(f"{source}: expected a Caffe net, found no layer in it")
+        found = f"no layer of phase {phase}" if message.layer else "no layer"
+        raise InputError(f"{source}: expected a Caffe net, found {found} in it")
     inputs = (*_net_inputs(message, source), *_input_layers(kept, source))
     for given in inputs:
         if any(axis < 1 for axis in given.shape):
@@ -153,7 +155,14 @@ def _binary(path: str, line: int, column: int) -> InputError:
 def _message(text: str, source: str) -> caffe_pb2.NetParameter:
     """Parses the text, with the parser's message put behind file:line:column."""
     try:
-        return text_format.Parse(text, caffe_pb2.NetParameter())
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", DeprecationWarning)  # of an escape that C++ refuses
+            return text_format.Parse(text, caffe_pb2.NetParameter())
+    except DeprecationWarning:
+        raise InputError(
+            f"{source}: cannot read it as a Caffe prototxt: a text has an unknown escape (a "
+            "backslash itself is written twice)"
+        ) from None
     except text_format.ParseError as error:
         line, column = error.GetLine(), error.GetColumn()
         place = source if line is None else f"{source}:{line}:{column}"
@@ -164,10 +173,10 @@ def _message(text: str, source: str) -> caffe_pb2.NetParameter:
 
 def _plain(detail: str, line: str) -> str:
     """What protobuf says, in Caffe's terms and without the echo of the line."""
-    ending = detail.startswith(NO_LINE) or detail in ('Expected "}"', 'Expected ">"')
+    ends = detail.startswith(NO_LINE) or detail in ('Expected "}"', 'Expected ">"')
     detail = detail.removeprefix(NO_LINE).removeprefix(f"'{line}': ")
-    if ending:
-        return f"{detail}; the file ends here: is it cut off?"
+    if ends and detail.startswith("Expected"):
+        return "the file ends in the middle of a field: is it cut off?"
     for pattern, reworded in REWORDED.items():
         if found := re.fullmatch(pattern, detail, re.DOTALL):
             detail = reworded(*found.groups())
@@ -203,6 +212,14 @@ REWORDED: dict[str, Callable[..., str]] = {
     _MESSAGE + r'has no field named "(.*)"': _unknown_field,
     _MESSAGE + r'should not have multiple "(.*)" fields': _given_twice,
     _ENUM + r"has no value (?:named|with number) (.*)": _unknown_value,
+    r"Couldn't parse integer: (.*)": "expected an integer, found {}".format,
+    r"Couldn't parse float: (.*)": "expected a number, found {}".format,
+    r'Expected "true" or "false"': "expected true or false".format,
+    r'Expected "([{}:<>])"': "expected {}".format,
+    r"Expected string but found: '(.*)'": "expected a text in quotes, found {}".format,
+    r"Expected identifier or number, got (.*)": "expected the name of a field, found {}".format,
+    r"String missing ending quote: '(.*)'": "expected a quote at the end of {}".format,
+    r"Value out of range: (.*)": "{} is out of the range that its field has in Caffe".format,
 }
 
 
@@ -246,13 +263,14 @@ def _net_inputs(message: caffe_pb2.NetParameter, source: str) -> Iterator[Input]
     if dims:
         if len(dims) != 4 * len(names):
             raise InputError(
-                f"{source}: expected 4 input_dim for each of {len(names)} inputs, found {len(dims)}"
+                f"{source}: expected {4 * len(names)} input_dim, 4 for each input; "
+                f"found {len(dims)}"
             )
         shapes = [dims[start : start + 4] for start in range(0, len(dims), 4)]
     if len(shapes) != len(names):
         raise InputError(
-            f"{source}: expected a shape (input_shape, or 4 input_dim) for each of "
-            f"{len(names)} inputs, found {len(shapes)}"
+            f"{source}: expected as many shapes (input_shape, or 4 input_dim) as inputs "
+            f"({len(names)}), found {len(shapes)}"
         )
     for name, shape in zip(names, shapes, strict=True):
         yield Input(name, tuple(shape))
@@ -269,7 +287,7 @@ def _input_layers(layers: Sequence[LayerParameter], source: str) -> Iterator[Inp
         if len(shapes) != len(layer.top):
             raise InputError(
                 f'{source}: layer "{layer.name}" (Input): expected one shape, or one for each '
-                f"of {len(layer.top)} tops, found {len(shapes)}"
+                f"top ({len(layer.top)}), found {len(shapes)}"
             )
         for name, shape in zip(layer.top, shapes, strict=True):
             yield Input(name, shape)

@@ -39,7 +39,7 @@ def section(evidence: Evidence) -> Section:
     if record is None:
         blocks.append(Paragraph(text(NOT_RUN, "."), "absent"))
     elif record.error:
-        reason = text(FAILED, ": ", code(record.error), " (", link("record", record.path), ")")
+        reason = text(FAILED, ": ", code(record.error), " (", link(record.path, record.path), ")")
         blocks.append(Paragraph(reason, "fail"))
     else:
         blocks += [_proofs(record), *_missed(record)]
@@ -101,7 +101,7 @@ def problems(evidence: Evidence) -> Iterator[Text]:
     if record is None:
         yield text("Alterations, which show that the check can fail: not run.")
     elif record.error:
-        source = text(" (", link("record", record.path), ")")
+        source = text(" (", link(record.path, record.path), ")")
         yield text("Alterations: FAILED: ", code(record.error), *source)
     else:
         missed = sum(len(proof.missed) for proofs in record.sides.values() for proof in proofs)

@@ -29,7 +29,7 @@ from ranparity.report.words import NOTHING, digest
 SHARED = {
     "python": "Python",
     "ranparity": "ranparity",
-    "source_digest": "its source",
+    "source_digest": "package source",
     "keras": "Keras",
     "numpy": "NumPy",
     "platform": "platform",
@@ -53,8 +53,8 @@ def places(evidence: Evidence) -> list[Place]:
     """The environments of all records that hold evidence."""
     found = [
         _place(f"check, {check.backend}", check.path, check.backend, check.environment)
-        for check in evidence.checks.values()
-        if not check.error
+        for name in evidence.backends
+        if (check := evidence.checks.get(name)) and not check.error
     ]
     proof = evidence.alterations
     if proof and not proof.error:

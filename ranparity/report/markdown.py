@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from ranparity.report.document import (
@@ -22,21 +24,47 @@ from ranparity.report.document import (
 
 START = re.compile(r"^(\d*)([#+\-=.)])")
 SPECIAL = re.compile(r"([\\`*_\[\]|~])")
+FIGURE_WIDTH = 400  # pixels, so that two stand side by side on GitHub
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file is, for its links.
+
+    Attributes:
+        up: Leads from the file to the reports folder.
+        anchors: What GitHub makes of the headings, by the names of their sections.
+    """
+
+    up: str = ""
+    anchors: Mapping[str, str] = field(default_factory=dict)
+
+    def address(self, href: str) -> str:
+        """A link's target: a section of the page, or a path within the reports folder."""
+        if href.startswith("#"):
+            return f"#{self.anchors.get(href[1:], href[1:])}"
+        return quote(self.up + href, safe="/.#-_~")
 
 
 def write(document: Document) -> str:
     """The page; what is attached is linked to, and written by `write_attachment`."""
-    parts = [f"# {escape(document.title)}", *_blocks(document.opening, "")]
+    place = Place(anchors={part.name: anchor(part.title) for part in document.sections})
+    parts = [f"# {escape(document.title)}", *_blocks(document.opening, place)]
     for section in document.sections:
-        parts += [f"## {escape(section.title)}", *_blocks(section.blocks, "")]
+        parts += [f"## {escape(section.title)}", *_blocks(section.blocks, place)]
     return "\n\n".join(parts) + "\n"
 
 
 def write_attachment(attachment: Attachment) -> str:
     """What is attached, as a file of its own."""
-    up = "../" * attachment.path.count("/")
-    parts = [f"# {escape(attachment.title)}", *_blocks(attachment.blocks, up)]
+    place = Place("../" * attachment.path.count("/"))
+    parts = [f"# {escape(attachment.title)}", *_blocks(attachment.blocks, place)]
     return "\n\n".join(parts) + "\n"
+
+
+def anchor(title: str) -> str:
+    """What GitHub calls a heading: lower case, words joined by hyphens, no punctuation."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
 def escape(words: str) -> str:
@@ -46,66 +74,65 @@ def escape(words: str) -> str:
     return words.replace("://", "&#58;//").replace("www.", "www&#46;").replace("@", "&#64;")
 
 
-def _blocks(blocks: tuple[Block, ...], up: str) -> Iterator[str]:
-    """Writes blocks; `up` leads from the file to the reports folder."""
+def _blocks(blocks: tuple[Block, ...], place: Place) -> Iterator[str]:
     for block in blocks:
-        yield from _block(block, up)
+        yield from _block(block, place)
 
 
-def _block(block: Block, up: str) -> Iterator[str]:
+def _block(block: Block, place: Place) -> Iterator[str]:
     match block:
         case Paragraph():
             mark = "> " if block.tone in ("warning", "fail") else ""
-            yield mark + _line(block.text, up)
+            yield mark + _line(block.text, place)
         case Bullets():
-            yield "\n".join(f"- {_line(item, up)}" for item in block.items)
+            yield "\n".join(f"- {_line(item, place)}" for item in block.items)
         case Table():
-            yield table(block, up)
+            yield table(block, place)
         case Figures():
-            yield from (_figure(figure, up) for figure in block.figures)
+            yield "\n".join(_figure(figure, place) for figure in block.figures)
         case Figure():
-            yield _figure(block, up)
+            yield _figure(block, place)
         case Folded():
-            yield f"<details><summary>{_html(block.summary)}</summary>"
-            yield from _blocks(block.blocks, up)
+            words = "".join(span.text for span in block.summary)
+            yield f"<details><summary>{html.escape(words)}</summary>"
+            yield from _blocks(block.blocks, place)
             yield "</details>"
         case Attachment():
-            yield f"- [{escape(block.title)}]({address(block.path, up)}): {text(block.note, up)}"
+            target = place.address(block.path)
+            yield f"- [{escape(block.title)}]({target}): {text(block.note, place)}"
 
 
-def _html(words: Text) -> str:
-    """Words alone, within an HTML tag."""
-    return "".join(span.text for span in words).replace("&", "&amp;").replace("<", "&lt;")
+def _figure(figure: Figure, place: Place) -> str:
+    """The PNG, which leads to the SVG; as HTML, for Markdown knows no width."""
+    source, target = (place.address(f"{figure.name}.{kind}") for kind in ("png", "svg"))
+    image = f'<img src="{source}" width="{FIGURE_WIDTH}" alt="{html.escape(figure.alt)}">'
+    return f'<a href="{target}">{image}</a>'
 
 
-def _figure(figure: Figure, up: str) -> str:
-    image = f"![{escape(figure.alt)}]({address(figure.name + '.png', up)})"
-    return f"[{image}]({address(figure.name + '.svg', up)})"
-
-
-def table(block: Table, up: str = "") -> str:
+def table(block: Table, place: Place | None = None) -> str:
     """A table; its columns are not padded, so that one new row changes one line."""
-    titles = [text(column.title, up) for column in block.columns]
+    place = place or Place()
+    titles = [text(column.title, place) for column in block.columns]
     rule = ["---:" if column.align == "right" else "---" for column in block.columns]
-    rows = [[text(cell.text, up) for cell in row] for row in block.rows]
+    rows = [[text(cell.text, place) for cell in row] for row in block.rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (titles, rule, *rows))
 
 
-def _line(words: Text, up: str) -> str:
+def _line(words: Text, place: Place) -> str:
     """A text at the start of a line, where it must not begin a heading, a list or a quote."""
-    return START.sub(r"\1\\\2", text(words, up).lstrip())
+    return START.sub(r"\1\\\2", text(words, place).lstrip())
 
 
-def text(words: Text, up: str = "") -> str:
+def text(words: Text, place: Place | None = None) -> str:
     """A text with its marks."""
-    return "".join(_span(span, up) for span in words)
+    return "".join(_span(span, place or Place()) for span in words)
 
 
-def _span(span: Span, up: str) -> str:
+def _span(span: Span, place: Place) -> str:
     words = _code(span.text) if span.code else escape(span.text)
     if span.strong and words:
         words = f"**{words}**"
-    return f"[{words}]({address(span.href, up)})" if span.href else words
+    return f"[{words}]({place.address(span.href)})" if span.href else words
 
 
 def _code(words: str) -> str:
@@ -114,8 +141,3 @@ def _code(words: str) -> str:
     space = " " if words.startswith("`") or words.endswith("`") else ""
     fence = "`" * (longest + 1)
     return f"{fence}{space}{words}{space}{fence}".replace("|", r"\|") if words else ""
-
-
-def address(href: str, up: str = "") -> str:
-    """A link's target; a path within the reports folder."""
-    return quote(up + href, safe="/.#-_~")

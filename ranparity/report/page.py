@@ -14,6 +14,7 @@ from ranparity.report.document import (
     Span,
     Text,
     code,
+    link,
     strong,
     text,
 )
@@ -131,13 +132,17 @@ def _making() -> Section:
                 "Made by ",
                 code("ranparity report"),
                 " from the records in ",
-                Span("data", "data", code=True),
+                code("data", "data"),
                 " and the Caffe descriptions in ",
-                Span("prototxt", "../prototxt", code=True),
+                code("prototxt", "../prototxt"),
                 "; not edited. ",
                 code("nox -s report"),
-                " runs everything again and writes this page anew. Every number stands in the "
-                "record that its row or column links to.",
+                " runs everything again and writes it anew, as ",
+                link("README.md", "README.md"),
+                " and as ",
+                link("index.html", "index.html"),
+                ", one file that needs no network. Every number stands in the record that its row "
+                "or column links to.",
             )
         ),
         Paragraph(

@@ -26,7 +26,17 @@ from ranparity.report.document import (
     text,
 )
 from ranparity.report.records import CheckRecord, Evidence, NetResult
-from ranparity.report.words import FAIL, FAILED, NOT_RUN, NOTHING, PASS, count, plural, seconds
+from ranparity.report.words import (
+    FAIL,
+    FAILED,
+    NOT_RUN,
+    NOTHING,
+    PASS,
+    count,
+    plural,
+    seconds,
+    unbroken,
+)
 
 SHOWN = 10  # differences printed for each net and backend; the record has all
 COUNTS = {
@@ -41,10 +51,8 @@ UNITS = {"k": 1e3, "M": 1e6, "G": 1e9}
 
 def section(evidence: Evidence) -> Section:
     """What was compared, the verdicts, the differences, the counts and the paper's figures."""
-    blocks: list[Block] = [Paragraph(INTRODUCTION), verdicts(evidence), Bullets(ORIGINS)]
-    notes = _notes(evidence)
-    if notes:
-        blocks.append(Bullets(tuple(notes)))
+    notes = Bullets((*ORIGINS, *_notes(evidence)))
+    blocks: list[Block] = [Paragraph(INTRODUCTION), verdicts(evidence), notes]
     blocks += [*_differences(evidence), *_counts(evidence), *_paper(evidence)]
     return Section("structure", "Structure: Keras models against Caffe descriptions", tuple(blocks))
 
@@ -88,7 +96,7 @@ def _problems_on(backend: str, record: CheckRecord | None) -> Iterator[Text]:
     if record is None:
         yield text("Structure on ", code(backend), ": not run.")
         return
-    source = text(" (", link("record", record.path), ")")
+    source = text(" (", link(record.path, record.path), ")")
     if record.error:
         yield text("Structure on ", code(backend), ": FAILED: ", code(record.error), *source)
         return
@@ -279,8 +287,8 @@ def _paper_rows(evidence: Evidence) -> Iterator[tuple[Cell, ...]]:
             yield (
                 _sourced(evidence, model),
                 cell(figure.what.replace("_", " ").replace("macs", "MACs")),
-                cell(figure.where),
-                cell(figure.paper),
+                cell(unbroken(figure.where)),
+                cell(unbroken(figure.paper)),
                 cell(count(figure.here)),
                 cell(f"{figure.difference_percent:+.2f} %"),
                 cell(_rounds(figure.here, figure.paper)),

@@ -159,8 +159,8 @@ def _agreement(group: Group) -> Text:
     steps = min(len(run.steps) for run in group.finished)
     return text(
         f" On {names} the initial weights are equal, and so is each of the {count(steps)} batches; "
-        f"their losses differ by {_distance(group, 1):.1e} at most in the first step and by "
-        f"{_distance(group, min(50, steps)):.1e} in step {min(50, steps)}."
+        f"their losses differ by {_distance(group, 1):.2g} at most in the first step and by "
+        f"{_distance(group, min(50, steps)):.2g} in step {min(50, steps)}."
     )
 
 
@@ -225,7 +225,7 @@ def _loss_distance(step: int) -> Callable[[Group], Cell]:
     def distance(group: Group) -> Cell:
         if step > min(len(run.steps) for run in group.finished):
             return cell(NOTHING)
-        return cell(f"{_distance(group, step):.1e} at most")
+        return cell(f"{_distance(group, step):.2g} at most")
 
     return distance
 
@@ -315,4 +315,4 @@ def _too_low(group: Group, run: FinishedRun) -> Iterator[Text]:
 
 
 def _source(run: Run) -> Text:
-    return text(" (", link("record", run.path), ")")
+    return text(" (", link(run.path, run.path), ")")

@@ -46,3 +46,8 @@ def listed(names: list[str] | tuple[str, ...]) -> str:
 def in_words(number: int) -> str:
     """A small count as a sentence has it: five."""
     return SMALL[number] if number < len(SMALL) else str(number)
+
+
+def unbroken(words: str) -> str:
+    """A few words that stay on one line, such as 31.9 M."""
+    return words.replace(" ", "\N{NO-BREAK SPACE}")

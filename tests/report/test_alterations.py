@@ -65,9 +65,12 @@ def test_a_proof_that_failed_says_why() -> None:
     evidence = read(error="killed by signal 9: nothing on stderr")
     last = alterations.section(evidence).blocks[-1]
     assert isinstance(last, Paragraph)
-    assert words(last.text) == "✗ FAILED: killed by signal 9: nothing on stderr (record)"
+    assert (
+        words(last.text)
+        == "✗ FAILED: killed by signal 9: nothing on stderr (data/alterations.json)"
+    )
     assert problems(evidence) == [
-        "Alterations: FAILED: killed by signal 9: nothing on stderr (record)"
+        "Alterations: FAILED: killed by signal 9: nothing on stderr (data/alterations.json)"
     ]
 
 

@@ -31,7 +31,7 @@ def test_one_environment_is_told_once_without_a_warning() -> None:
     evidence = read()
     same, table = section(evidence)
     assert warnings(evidence) == []
-    assert "Python 3.11.7; ranparity 0.1.0; its source 555555555555…; Keras 3.15.1" in same
+    assert "Python 3.11.7; ranparity 0.1.0; package source 555555555555…; Keras 3.15.1" in same
     assert "threads 2" in same
     assert [words(column.title) for column in table.columns] == ["Record", "framework", "switches"]
     cells = [words(cell.text) for cell in row(table, "report-jax")]
@@ -39,7 +39,7 @@ def test_one_environment_is_told_once_without_a_warning() -> None:
 
 
 def test_another_source_or_version_is_a_warning_and_a_column() -> None:
-    for key, name in (("source_digest", "its source"), ("numpy", "NumPy"), ("processor",) * 2):
+    for key, name in (("source_digest", "package source"), ("numpy", "NumPy"), ("processor",) * 2):
         evidence = read(**{key: "6" * 64})
         (warning,) = warnings(evidence)
         assert warning.startswith("Warning: the records come from different environments")

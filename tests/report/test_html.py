@@ -174,13 +174,14 @@ def test_hostile_records_make_no_markup_in_markdown() -> None:
     readme = render.render(hostile_records()).files["README.md"].decode()
     parsed = MarkdownIt("commonmark").enable("table").parse(readme)
     inline = [token for block in parsed for token in block.children or ()]
-    markup = {token.content for token in (*parsed, *inline) if token.type.startswith("html")}
-    assert {re.sub(r"<summary>.*?</summary>", "", tag).strip() for tag in markup} <= {
-        "<details>",
-        "</details>",
-    }
+    markup = [token.content for token in (*parsed, *inline) if token.type.startswith("html")]
+    reader = Reader("".join(markup))
+    assert {tag for tag, _ in reader.tags} == {"details", "summary", "a", "img"}
+    assert {name for _, found in reader.tags for name in found} == {"href", "src", "width", "alt"}
+    assert all(re.fullmatch(r"figures/[\w.-]+", href) for href in reader.attributes("href"))
     links = {str(token.attrGet("href")) for token in inline if token.type == "link_open"}
-    assert all(re.match(r"data(/|$)|layers/|figures/|\.\./prototxt|#", href) for href in links)
+    ours = r"(data|layers|figures)/.*|data|README\.md|index\.html|\.\./prototxt|#[\w-]+"
+    assert all(re.fullmatch(ours, href) for href in links)
     assert clean(samples.HOSTILE) in "".join(token.content for token in inline)
 
 

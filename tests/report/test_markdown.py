@@ -11,6 +11,8 @@ from ranparity.report.document import (
     Attachment,
     Bullets,
     Document,
+    Figure,
+    Figures,
     Folded,
     Paragraph,
     Section,
@@ -103,9 +105,27 @@ def test_links_of_an_attachment_lead_up_to_the_reports_folder() -> None:
     assert "- [A net](layers/A%20net.md): note" in page(attachment)
 
 
+def test_a_link_to_a_section_leads_to_what_github_calls_its_heading() -> None:
+    opening = (Paragraph(text(link("there", "#s"))),)
+    title = "A section: what's (in) it? 1.5"
+    source = markdown.write(Document("T", opening, (Section("s", title, ()),)))
+    assert "[there](#a-section-whats-in-it-15)" in source
+
+
+def test_a_figure_is_its_picture_which_leads_to_its_drawing() -> None:
+    figure = Figure("figures/a b", 'a "curve" <x>', "", "", b"")
+    assert (
+        markdown.write(Document("T", (Figures((figure, figure)),), ())).count(
+            '<a href="figures/a%20b.svg"><img src="figures/a%20b.png" width="400" '
+            'alt="a &quot;curve&quot; &lt;x&gt;"></a>\n'
+        )
+        == 2
+    )
+
+
 def test_what_is_folded_is_between_its_tags() -> None:
     source = page(Folded(text("More & <more>"), (Bullets((text("item"),)),)))
-    assert "<details><summary>More &amp; &lt;more></summary>\n\n- item\n\n</details>" in source
+    assert "<details><summary>More &amp; &lt;more&gt;</summary>\n\n- item\n\n</details>" in source
 
 
 def test_a_failure_or_warning_stands_out() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from ranparity.models import zoo
 from ranparity.report import render
+from ranparity.report.markdown import anchor
 from tests.report import samples
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +41,7 @@ def test_rendering_again_in_any_order_of_the_records_gives_the_same_bytes(
 SCRIPT = """
 import sys
 from ranparity.report import render
+from ranparity.report.markdown import anchor
 from tests.report import samples
 files = render.render(samples.reports()).files
 import hashlib
@@ -99,3 +102,21 @@ def test_one_kind_of_evidence_alone_is_rendered() -> None:
     for kind in ("data/check-torch", "data/alterations", "data/runs/report-torch/"):
         files = {name: content for name, content in whole.items() if name.startswith(kind)}
         assert render.render(files).problems
+
+
+def test_links_of_the_readme_lead_to_headings_and_to_files(rendered: render.Rendered) -> None:
+    readme = rendered.files["README.md"].decode()
+    headings = {anchor(title) for title in re.findall(r"(?m)^#+ (.*)$", readme)}
+    links = set(re.findall(r"\]\(([^)]*)\)", readme)) | set(
+        re.findall(r'(?:href|src)="(.*?)"', readme)
+    )
+    assert {link[1:] for link in links if link.startswith("#")} <= headings
+    there = set(rendered.files) | set(samples.reports()) | {"data", "../prototxt"}
+    assert {link for link in links if not link.startswith("#")} <= there
+
+
+def test_links_of_the_layer_tables_lead_to_the_prototxts(rendered: render.Rendered) -> None:
+    for name in NETS:
+        links = re.findall(r"\]\(([^)]*)\)", rendered.files[name].decode())
+        assert links
+        assert all((ROOT / "reports" / "layers" / link).resolve().is_file() for link in links)

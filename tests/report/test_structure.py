@@ -103,7 +103,7 @@ def test_differences_fail_and_are_listed_with_the_first_on_top() -> None:
     cell = row(structure.verdicts(evidence), "Attention-56")[1]
     assert (words(cell.text), cell.tone) == ("✗ FAIL 12 of 1,000 facts differ", "fail")
     assert problems(files) == [
-        "Structure of Attention-56 on torch: 12 of 1,000 facts differ (record)"
+        "Structure of Attention-56 on torch: 12 of 1,000 facts differ (data/check-torch.json)"
     ]
     tables = [block for block in structure.section(evidence).blocks if isinstance(block, Table)]
     listed = next(table for table in tables if words(table.columns[3].title) == "Layer")
@@ -123,7 +123,7 @@ def test_a_backend_without_evidence_is_a_failed_column(content: bytes) -> None:
         cell, *others = row(structure.verdicts(evidence), entry.title)[1:4]
         assert (words(cell.text), cell.tone) == ("✗ FAILED why", "fail")
         assert {other.tone for other in others} == {"pass"}
-    assert problems(files) == [f"Structure on torch: FAILED: {reason} (record)"]
+    assert problems(files) == [f"Structure on torch: FAILED: {reason} (data/check-torch.json)"]
     assert f"✗ FAILED on torch: {reason}" in notes_of(evidence)
 
 
@@ -143,7 +143,7 @@ def test_a_net_or_a_backend_that_was_not_checked_reads_not_run() -> None:
     cells = row(table, "Attention-56")[1:4]
     assert [words(cell.text) for cell in cells][:2] == ["not run", "not run"]
     assert [cell.tone for cell in cells] == ["absent", "absent", "pass"]
-    assert problems(files) == ["Structure of attention56 on torch: not run (record)"]
+    assert problems(files) == ["Structure of attention56 on torch: not run (data/check-torch.json)"]
 
 
 def test_a_backend_that_trained_but_was_not_checked_is_a_problem() -> None:
@@ -194,5 +194,5 @@ def test_a_count_is_rounded_as_the_paper_rounds(here: int, printed: str, expecte
     blocks = structure.section(read(with_result(paper=[figure]))).blocks
     tables = [block for block in blocks if isinstance(block, Table)]
     paper = next(table for table in tables if words(table.columns[-1].title) == "Rounds to it")
-    cells = [words(cell.text) for cell in row(paper, "Attention-56")]
+    cells = [words(cell.text).replace("\xa0", " ") for cell in row(paper, "Attention-56")]
     assert cells == ["Attention-56", "MACs", "Table 2", printed, f"{here:,}", "+1.00 %", expected]

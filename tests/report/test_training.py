@@ -77,7 +77,7 @@ def test_the_losses_and_their_largest_difference_are_shown_for_the_stated_steps(
         losses = [samples.steps(backend)[step - 1]["loss"] for backend in samples.BACKENDS]
         assert shown(files, f"Loss, step {step}") == [
             *(f"{loss:.6f}" for loss in losses),
-            f"{max(losses) - min(losses):.1e} at most",
+            f"{max(losses) - min(losses):.2g} at most",
         ]
 
 
@@ -112,7 +112,7 @@ def test_an_accuracy_that_is_too_low_fails() -> None:
     result = cells(files, "Result")[2]
     assert (words(result.text), result.tone) == ("✗ FAIL under 95 %", "fail")
     assert problems(files) == [
-        "Training on jax: 94.99 % of the test images, under 95 % (record)",
+        "Training on jax: 94.99 % of the test images, under 95 % (data/runs/report-jax/run.json)",
     ]
     assert problems(jax_run(test_accuracy=0.95)) == []
 

@@ -159,7 +159,10 @@ def test_every_requirement_is_pinned_to_a_version_that_it_allows(requirement: Re
 
 
 def needed() -> Iterator[str]:
-    """Every distribution that ours and those that it needs ask for, here and now."""
+    """Every distribution that ours and those that it needs ask for, here and now.
+
+    One that is asked for in one version only (as torch asks for CUDA's parts) is pinned by that.
+    """
     todo = [("ranparity", ("torch", "tensorflow", "jax", "dev"))]
     seen = set()
     while todo:
@@ -171,6 +174,8 @@ def needed() -> Iterator[str]:
         for text in metadata.requires(name) or []:
             requirement = Requirement(text)
             marker = requirement.marker
+            if any(part.operator == "==" for part in requirement.specifier):
+                continue
             if marker is None or any(marker.evaluate({"extra": extra}) for extra in ("", *extras)):
                 todo.append((canonicalize_name(requirement.name), tuple(requirement.extras)))
 

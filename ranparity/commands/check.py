@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -70,28 +68,9 @@ def execute(arguments: argparse.Namespace) -> int:
         raise InputError(f"backend {backend}: {error}") from None
 
 
-def evidence(
-    entries: Sequence[zoo.Entry], backend: str, sizes: Sequence[tuple[int, int]] = ()
-) -> dict[str, Any]:
-    """Checks the nets with a progress bar; returns what `--json` prints."""
-    from ranparity.parity.check import check
-
-    start = time.perf_counter()
-    results = [result.to_json() for result in _shown(check(entries, backend, sizes), entries)]
-    return {
-        "backend": backend,
-        "seconds": round(time.perf_counter() - start, 1),
-        "results": results,
-    }
-
-
-def _shown(results: Iterator[Any], entries: Sequence[zoo.Entry]) -> Iterator[Any]:
-    from tqdm import tqdm
-
-    return iter(tqdm(results, total=len(entries), unit="net", disable=not sys.stderr.isatty()))
-
-
 def _check(entries: Sequence[zoo.Entry], backend: str, arguments: argparse.Namespace) -> int:
+    from ranparity.parity.check import evidence
+
     found = evidence(entries, backend, arguments.size)
     if arguments.json:
         print(json.dumps(found, indent=1))
@@ -143,10 +122,11 @@ def _summary(found: dict[str, Any]) -> str:
 def _alter(entries: Sequence[zoo.Entry], backend: str, *, as_json: bool) -> int:
     """Alters prototxts and live models, and prints how many alterations were found."""
     from ranparity.parity.alterations import prove, prove_live
+    from ranparity.parity.check import with_progress
 
     proofs = {
-        "prototxt": list(_shown(prove(entries, backend), entries)),
-        "live Keras model": list(_shown(prove_live(entries, backend), entries)),
+        "prototxt": list(with_progress(prove(entries, backend), len(entries))),
+        "live Keras model": list(with_progress(prove_live(entries, backend), len(entries))),
     }
     if as_json:
         data = {side: [proof.to_json() for proof in found] for side, found in proofs.items()}

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+from tqdm import tqdm
 
 from ranparity.caffe import graph as graphs
 from ranparity.caffe import prototxt
@@ -17,6 +21,7 @@ from ranparity.workers import stream
 
 HEAD = "ave_pool"
 Size = tuple[int, int]
+T = TypeVar("T")
 
 
 @dataclasses.dataclass
@@ -94,6 +99,30 @@ def check(
         judge(result, entry, Description.from_json(data), nets[entry.name], size)
     if result is not None:
         yield result
+
+
+def evidence(
+    entries: Sequence[zoo.Entry], backend: str, sizes: Sequence[Size] = ()
+) -> dict[str, Any]:
+    """Checks nets with a progress bar; returns what `ranparity check --json` prints.
+
+    Raises:
+        WorkerError: The backend's process died.
+        InputError: A prototxt cannot be read.
+    """
+    start = time.perf_counter()
+    results = with_progress(check(entries, backend, sizes), len(entries))
+    found = [result.to_json() for result in results]
+    return {
+        "backend": backend,
+        "seconds": round(time.perf_counter() - start, 1),
+        "results": found,
+    }
+
+
+def with_progress(nets: Iterator[T], total: int) -> Iterator[T]:
+    """Passes on what comes of each net, with a progress bar on stderr where that is a terminal."""
+    return iter(tqdm(nets, total=total, unit="net", disable=not sys.stderr.isatty()))
 
 
 def judge(result: Result, entry: zoo.Entry, keras: Description, net: Net, size: Size) -> None:

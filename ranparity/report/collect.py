@@ -19,10 +19,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ranparity.commands.check import evidence
 from ranparity.errors import InputError
 from ranparity.models import zoo
 from ranparity.parity.alterations import prove, prove_live
+from ranparity.parity.check import evidence
 from ranparity.report.reading import Fields, MalformedError, parse_json
 from ranparity.report.records import ALTERATIONS, RUN_FILES, SIDES
 from ranparity.training import backends, environment

@@ -172,7 +172,7 @@ def timeless(check: Mapping[str, Any]) -> dict[str, Any]:
     """What a check's record says on every machine and at any time, to hold two against each other.
 
     Args:
-        check: The content of check-<backend>.json, or what `ranparity.commands.check.evidence`
+        check: The content of check-<backend>.json, or what `ranparity.parity.check.evidence`
             gives.
     """
     kept = {key: check[key] for key in ("backend", "error", "results") if key in check}

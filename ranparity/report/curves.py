@@ -106,8 +106,7 @@ def figure(name: str, chart: Chart) -> Figure:
     with mpl.rc_context(style):
         drawing = _drawing(chart)
         svg, png = io.StringIO(), io.BytesIO()
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        drawing.savefig(svg, format="svg", metadata=nothing)
+        drawing.savefig(svg, format="svg")
         drawing.savefig(png, format="png", dpi=PIXELS_AN_INCH, metadata=_note(chart))
     whole = _tidy(svg.getvalue())
     return Figure(name, describe(chart), whole, _inline(whole), png.getvalue())
@@ -220,7 +219,7 @@ def _formatted(write: Callable[[float], str]) -> Callable[[float, int | None], s
 
 
 def _tidy(svg: str) -> str:
-    """Drops what matplotlib adds and no one reads: notes on the file, comments, unused ids."""
+    """Drops what matplotlib adds and no one reads: the date and such, comments, unused ids."""
     svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"\s*<!--.*?-->", "", svg, flags=re.DOTALL)
     used = set(re.findall(r'(?:url\(|href=")#([^")]+)', svg))

@@ -18,6 +18,7 @@ from ranparity.report import render
 from tests.report import samples
 
 ROOT = Path(__file__).parents[2]
+PYTHON = sys.executable
 pytest_plugins = ["tests.report.stand_in"]
 Files = dict[str, bytes]
 
@@ -198,31 +199,45 @@ def test_collecting_fills_the_report_and_replaces_only_what_it_collected(
     assert "Training on jax: FAILED: ended with status 2: no memory" in captured.out
 
 
-def test_ctrl_c_leaves_the_report_as_it_was(folder: Path, workers: Workers, tmp_path: Path) -> None:
-    workers("torch=hang")
+@pytest.mark.parametrize(
+    ("behaviour", "module"),
+    [("torch/evidence=hang", "ranparity.parity.evidence"), ("torch/run=hang", "ranparity.run")],
+)
+def test_ctrl_c_leaves_the_report_as_it_was(
+    folder: Path, workers: Workers, tmp_path: Path, behaviour: str, module: str
+) -> None:
+    workers(behaviour)
     before = contents(folder)
-    script = (
-        "import sys; from tests.commands.test_report import call; sys.exit(call(*sys.argv[1:]))"
-    )
-    command = [sys.orig_argv[0], "-c", HANGING + script, "--reports", folder, "--collect"]
+    arguments = ["--reports", os.fspath(folder), "--collect", "--backends", "torch"]
     with subprocess.Popen(
-        command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True
+        [PYTHON, "-c", INTERRUPTED, *arguments],
+        env=os.environ | {"PYTHONPATH": os.fspath(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
-        wait_for(tmp_path / "started.jsonl")
-        process.send_signal(signal.SIGINT)
+        wait_for(tmp_path / "started.jsonl", module)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to all of them
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "ranparity: interrupted"
-    assert "Traceback" not in errors
     assert contents(folder) == before
 
 
-HANGING = "import sys, os; sys.executable = os.environ['RANPARITY_PYTHON'];"
+INTERRUPTED = """
+import os, sys
+from tests.commands.test_report import call
+from tests.report.stand_in import shrink
+shrink(setattr)
+sys.executable = os.environ["RANPARITY_PYTHON"]
+sys.exit(call(*sys.argv[1:]))
+"""
 
 
-def wait_for(path: Path) -> None:
+def wait_for(path: Path, text: str) -> None:
     for _ in range(300):
-        if path.is_file():
+        if path.is_file() and text in path.read_text():
+            time.sleep(0.3)  # until it hangs
             return
         time.sleep(0.1)
-    raise AssertionError(f"{path} has not come")
+    raise AssertionError(f"{path} has not come to {text}")

@@ -19,6 +19,15 @@ ROOT = Path(__file__).parents[2]
 Started = Callable[[], list[list[str]]]
 
 
+def shrink(set_: Callable[[object, str, object], None]) -> None:
+    """Leaves one net in the zoo, and a few alterations of it; `set_` is like setattr."""
+    one = {"attention56-cifar": zoo.ENTRIES["attention56-cifar"]}
+    every = alterations.alterations
+    set_(zoo, "ENTRIES", one)
+    set_(collect, "ALTERED", tuple(one))
+    set_(alterations, "alterations", lambda net: islice(every(net), 20))
+
+
 @pytest.fixture
 def workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Started]:
     """Puts tests/report/worker.py in Python's place; gives what was started since, on demand."""
@@ -35,11 +44,7 @@ def workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         monkeypatch.setenv("RANPARITY_STARTED", os.fspath(started))
         monkeypatch.setattr(sys, "executable", os.fspath(python))
         monkeypatch.chdir(tmp_path)
-        one = {"attention56-cifar": zoo.ENTRIES["attention56-cifar"]}
-        monkeypatch.setattr(zoo, "ENTRIES", one)
-        monkeypatch.setattr(collect, "ALTERED", ("attention56-cifar",))
-        every = alterations.alterations
-        monkeypatch.setattr(alterations, "alterations", lambda net: islice(every(net), 20))
+        shrink(monkeypatch.setattr)
         return lambda: [json.loads(line) for line in started.read_text().splitlines()]
 
     return use

@@ -103,7 +103,9 @@ def test_the_drawing_is_described_in_words(drawn: Figures) -> None:
 
 
 def test_a_hostile_label_is_text_and_not_markup() -> None:
-    figures = curves.draw("figures/x", {samples.HOSTILE: run("torch"), "日本": run("jax")}, None)
+    figures = curves.draw(
+        "figures/x", {samples.HOSTILE: run("torch"), "日本 $\\frac$": run("jax")}, None
+    )
     for figure in figures.figures:
         for svg in (figure.svg, figure.inline):
             assert "script" not in tags(svg)

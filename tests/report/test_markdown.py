@@ -77,7 +77,9 @@ def test_a_hostile_text_makes_no_markup_anywhere() -> None:
     assert read(source).count(hostile) == 12
 
 
-@pytest.mark.parametrize("start", ["# ", "- ", "+ ", "> ", "1. ", "12) ", "=", "    ", "---"])
+@pytest.mark.parametrize(
+    "start", ["# ", "- ", "+ ", "> ", "1. ", "12) ", "=", "    ", "---", "<div "]
+)
 def test_a_text_cannot_start_a_heading_a_list_or_a_quote(start: str) -> None:
     plain = kinds(page(Paragraph(text("x")), Bullets((text("x"),))))
     words = f"{start}x"

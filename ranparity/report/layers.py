@@ -38,6 +38,8 @@ USUAL: Mapping[str, object] = {
     "transpose": False,
     "coeff": "1 1",
     "crop": "0 0",
+    "eps": 1e-05,
+    "momentum": 0.9,
 }
 SHOWN_BY_SHAPE = ("num_output",)
 
@@ -51,9 +53,9 @@ def section() -> Section:
 INTRODUCTION = text(
     "Every layer of every net, computed from its prototxt alone: names and types as in Caffe, "
     "shapes for a batch of one, trainable parameters, and multiply-accumulates of convolutions "
-    "and inner products. Strides of 1, no padding, one group, no bias, sums without weights and "
-    "Caffe's ceil rule in pools go without saying. These are the tables that the checks hold the "
-    "Keras models against."
+    "and inner products. What is usual goes without saying: strides of 1, no padding, one group, "
+    "no bias, sums without weights, Caffe's ceil rule in pools, and BN's eps of 1e-05 and momentum "
+    "of 0.9. These are the tables that the checks hold the Keras models against."
 )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ranparity.caffe.shapes import by
 from ranparity.commands.shapes import size
 from ranparity.errors import InputError
 from ranparity.files import check_writable, write_text
@@ -37,7 +38,7 @@ def add_parser(commands: Any) -> None:
         "--output",
         metavar="FILE",
         help="where to write it; - for standard output (default: the net's file in prototxt/ of "
-        "the working folder)",
+        "the working folder; needed with --size)",
     )
     parser.add_argument("--backend", help="as in check; the text does not depend on it")
     parser.set_defaults(execute=execute)
@@ -50,7 +51,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.output == "-":
         print(_text(arguments, entry, backend), end="")
         return 0
-    path = _path(arguments.output, entry)
+    path = _path(arguments, entry)
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         check_writable(path)
@@ -68,10 +69,17 @@ def _text(arguments: argparse.Namespace, entry: zoo.Entry, backend: str) -> str:
     return exported(entry, arguments.size or entry.input_shape[:2])
 
 
-def _path(output: str | None, entry: zoo.Entry) -> Path:
-    if output == "":
+def _path(arguments: argparse.Namespace, entry: zoo.Entry) -> Path:
+    """The file to write; by default the net's own, which is of the net's own size."""
+    if arguments.output:
+        return Path(arguments.output)
+    path = Path("prototxt", f"{entry.title}.prototxt")
+    own = entry.input_shape[:2]
+    if arguments.output is not None:
         raise InputError("--output: expected a file name, or - for standard output; found ''")
-    return Path(output) if output else Path("prototxt", f"{entry.title}.prototxt")
+    if arguments.size not in (None, own):
+        raise InputError(f"--size: expected --output FILE with it, because {path} is of {by(own)}")
+    return path
 
 
 @contextlib.contextmanager

@@ -188,6 +188,27 @@ def test_an_empty_name(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("no_work")
+def test_another_size_does_not_replace_the_nets_own_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert refusal(capsys, MODEL, "--size", "40", *TORCH) == (
+        "--size: expected --output FILE with it, because prototxt/Attention-56-CIFAR.prototxt is "
+        "of 32x32"
+    )
+    assert names(tmp_path) == []
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_nets_own_size_is_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", MODEL, "--size", "32", *TORCH]) == 0
+    assert capsys.readouterr().out == "Wrote prototxt/Attention-56-CIFAR.prototxt\n"
+
+
+@pytest.mark.usefixtures("no_work")
 def test_an_unknown_backend(capsys: pytest.CaptureFixture[str]) -> None:
     assert refusal(capsys, MODEL, "-o", "-", "--backend", "mxnet") == (
         "--backend: expected one of torch, tensorflow, jax. Received: 'mxnet'"

@@ -25,7 +25,7 @@ def describe(backend: str, device: str, switches: dict[str, Any]) -> dict[str, A
         "keras": _version("keras"),
         "framework": f"{backend} {_version(backend)}",
         "numpy": _version("numpy"),
-        "platform": platform.platform(),
+        "platform": " ".join((platform.system(), platform.machine(), *platform.libc_ver())),
         "processor": processor(),
         "device": device,
         "threads": switches["threads"],

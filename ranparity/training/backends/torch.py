@@ -16,6 +16,8 @@ from ranparity.training.variables import Model, State
 def prepare(threads: int) -> dict[str, Any]:
     """Fix the algorithms, the precision and the number of threads."""
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS reads it when it is loaded
+    # Idle threads that spin for long make a step many times slower beside another busy process.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # OpenMP reads it when it is loaded
     import torch
 
     torch.set_num_threads(threads)
@@ -27,6 +29,7 @@ def prepare(threads: int) -> dict[str, Any]:
     backends.fp32_precision = "ieee"
     return {
         "CUBLAS_WORKSPACE_CONFIG": os.environ["CUBLAS_WORKSPACE_CONFIG"],
+        "GOMP_SPINCOUNT": os.environ["GOMP_SPINCOUNT"],
         "threads": torch.get_num_threads(),
         "use_deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "fill_uninitialized_memory": filling.fill_uninitialized_memory,

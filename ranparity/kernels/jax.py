@@ -1,12 +1,14 @@
-"""JAX's own forms: padding inside the operation."""
+"""JAX's own forms: padding inside the operation, and what XLA computes faster on a CPU."""
 
 from __future__ import annotations
+
+import functools
 
 import jax
 import numpy as np
 from jax import lax
 
-from ranparity.kernels.plain import Pads, Pair
+from ranparity.kernels.plain import Pads, Pair, axes_of_map
 
 
 def convolution(
@@ -19,7 +21,16 @@ def convolution(
     group: int,
     data_format: str,
 ) -> jax.Array:
-    """See `plain.convolution`; the zeros are not written out."""
+    """See `plain.convolution`; the zeros are not written out.
+
+    A 1x1 convolution of NHWC maps is one matrix product, whose gradients XLA computes several
+    times as fast on a CPU.
+    """
+    plain_product = weight.shape[:2] == (1, 1) and group == 1 and pad == (0, 0)
+    if plain_product and data_format == "channels_last":
+        kept = x[:, :: stride[0], :: stride[1]]
+        product = kept.reshape(-1, kept.shape[3]) @ weight[0, 0]
+        return product.reshape(*kept.shape[:3], weight.shape[3])
     maps = "NHWC" if data_format == "channels_last" else "NCHW"
     return lax.conv_general_dilated(
         x,
@@ -35,15 +46,25 @@ def convolution(
 def max_pool(
     x: jax.Array, *, kernel: Pair, stride: Pair, pads: Pads, data_format: str
 ) -> jax.Array:
-    """See `plain.max_pool`; padding is minus infinity inside the window's reduction.
+    """See `plain.max_pool`; the largest of the window's pixels, taken one after the other.
 
-    A window that is all padding gives float's lowest number, as the plain form does.
+    As in Caffe the first of equal pixels wins, and gets the gradient. XLA's own reduction over
+    windows has a gradient that takes six times as long on a CPU.
     """
+    height, width = axes_of_map(data_format)
     lowest = float(np.finfo(x.dtype).min)
-    both = data_format == "channels_last"
-    window = (1, *kernel, 1) if both else (1, 1, *kernel)
-    strides = (1, *stride, 1) if both else (1, 1, *stride)
-    padding = ((0, 0), *pads, (0, 0)) if both else ((0, 0), (0, 0), *pads)
-    y = lax.reduce_window(x, -np.inf, lax.max, window, strides, padding)
-    covered = all(before < k and after < k for (before, after), k in zip(pads, kernel, strict=True))
-    return y if covered else jax.numpy.maximum(y, lowest)
+    padding: list[Pair] = [(0, 0)] * 4
+    padding[height], padding[width] = pads
+    padded = jax.numpy.pad(x, padding, constant_values=lowest)
+
+    def pixel(*place: int) -> jax.Array:
+        """The pixel at one place of every window."""
+        kept = [slice(None)] * 4
+        for axis, start, size, step in zip((height, width), place, kernel, stride, strict=True):
+            kept[axis] = slice(start, padded.shape[axis] - size + start + 1, step)
+        return padded[tuple(kept)]
+
+    return functools.reduce(
+        lambda largest, other: jax.numpy.where(other > largest, other, largest),
+        (pixel(*place) for place in np.ndindex(kernel)),
+    )

@@ -9,15 +9,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from ranparity.errors import InputError
 
 REFUSED = 2  # a worker's exit status for bad input, as the command line's
+Item = TypeVar("Item")
 MOST_BYTES = 10_000  # of what a worker said on stderr
 
 
@@ -58,6 +61,35 @@ def stream(backend: str, module: str, arguments: Sequence[str]) -> Iterator[dict
             raise InputError(_last_lines(_end(errors), 1))
         if status != 0:
             raise WorkerError(f"{_ending(status)}: {_last_lines(_end(errors))}")
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Reads an iterator in a thread from now on, so that the worker behind it need not wait.
+
+    What the iterator raises is raised here, in its place.
+    """
+    ended = object()
+    read: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+
+    def fill() -> None:
+        try:
+            for item in items:
+                read.put((item, None))
+            read.put((ended, None))
+        except BaseException as error:
+            read.put((ended, error))
+
+    def drain() -> Iterator[Item]:
+        while True:
+            item, error = read.get()
+            if error is not None:
+                raise error
+            if item is ended:
+                return
+            yield item
+
+    threading.Thread(target=fill, daemon=True).start()
+    return drain()
 
 
 def serve(main: Callable[[Sequence[str]], None]) -> None:

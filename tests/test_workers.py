@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from ranparity import workers
 from ranparity.errors import InputError
-from ranparity.workers import WorkerError, stream
+from ranparity.workers import WorkerError, ahead, stream
 
 Start = Callable[..., Iterator[dict[str, Any]]]
 
@@ -220,3 +221,28 @@ def test_nothing_is_left_after_a_normal_end(start: Start) -> None:
     while not ended(process) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert ended(process)
+
+
+def test_reading_ahead_gives_every_item_and_then_the_error() -> None:
+    def items() -> Iterator[int]:
+        yield from (1, 2, 3)
+        raise WorkerError("died")
+
+    waiting = ahead(items())
+    assert [next(waiting) for _ in range(3)] == [1, 2, 3]
+    with pytest.raises(WorkerError, match="died"):
+        next(waiting)
+    assert list(ahead(iter("ab"))) == ["a", "b"]
+
+
+def test_reading_ahead_begins_at_once() -> None:
+    """The iterator is read before anyone asks, so that two workers work side by side."""
+    begun = threading.Event()
+
+    def items() -> Iterator[int]:
+        begun.set()
+        yield 1
+
+    waiting = ahead(items())
+    assert begun.wait(10)
+    assert list(waiting) == [1]

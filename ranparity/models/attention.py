@@ -17,6 +17,7 @@ import numpy as np
 from ranparity.errors import InputError
 from ranparity.models.builder import Builder
 from ranparity.models.config import AttentionConfig, Stage
+from ranparity.models.layers import MSRA
 from ranparity.models.units import activate, residual_unit
 from ranparity.models.zoo import ENTRIES, Entry
 
@@ -31,6 +32,7 @@ def build_attention(
     weights: str | Path | None = None,
     name: str = "attention",
     data_format: str | None = None,
+    initializer: Callable[[], Any] = MSRA,
 ) -> keras.Model:
     """Builds a network of the family.
 
@@ -44,6 +46,7 @@ def build_attention(
         weights: A `.weights.h5` or `.keras` file of this network, or None.
         name: The Keras model's name.
         data_format: `channels_last` or `channels_first`; by default Keras's own setting.
+        initializer: Makes an initializer for each kernel; by default Caffe's `msra`.
 
     Returns:
         A functional model of (N, *input_shape) to (N, classes), or to the last map.
@@ -53,7 +56,7 @@ def build_attention(
     """
     data_format = data_format or keras.config.image_data_format()
     image = keras.Input(_fixed(input_shape), name="data")
-    net = Builder(config, data_format)
+    net = Builder(config, data_format, initializer)
     x = _stem(net, image)
     for number, stage in enumerate(config.stages, start=1):
         x = _stage(net, x, number, stage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -18,11 +19,15 @@ class Builder:
     Args:
         config: The family member that is built, for the form of its units.
         data_format: `channels_last` (NHWC) or `channels_first` (NCHW).
+        initializer: Makes an initializer for each kernel.
     """
 
-    def __init__(self, config: AttentionConfig, data_format: str) -> None:
+    def __init__(
+        self, config: AttentionConfig, data_format: str, initializer: Callable[[], Any]
+    ) -> None:
         self.config = config
         self.data_format = data_format
+        self.initializer = initializer
         self._makers: dict[int, str] = {}
 
     def channels(self, x: Any) -> int:
@@ -52,7 +57,7 @@ class Builder:
             pad=kernel // 2,
             groups=group,
             use_bias=False,
-            kernel_initializer=layers.MSRA(),
+            kernel_initializer=self.initializer(),
             data_format=self.data_format,
         )
 
@@ -107,7 +112,7 @@ class Builder:
             name,
             x,
             units=units,
-            kernel_initializer=layers.MSRA(),
+            kernel_initializer=self.initializer(),
             data_format=self.data_format,
         )
 

@@ -17,9 +17,10 @@ from ranparity.caffe.prototxt import LayerParameter, Net
 from ranparity.caffe.shapes import by, window
 from ranparity.models import zoo
 from ranparity.parity.structure import WHOLE_NET, Comparison, compare
-from ranparity.workers import stream
+from ranparity.workers import WorkerError, ahead, stream
 
 HEAD = "ave_pool"
+PROCESSES = 2  # building and tracing keeps one core busy, and takes under 2 GB
 Size = tuple[int, int]
 T = TypeVar("T")
 
@@ -79,26 +80,37 @@ def check(
 
     Args:
         entries: The nets.
-        backend: The Keras backend that builds and traces the models, in a process of its own.
+        backend: The Keras backend that builds and traces the models, in processes of its own.
         sizes: Heights and widths, in pixels; by default each net's own and its odd one.
 
     Raises:
         WorkerError: The backend's process died.
         InputError: A prototxt cannot be read.
     """
-    plan = [(entry, size) for entry in entries for size in sizes or entry.sizes]
     nets = {entry.name: prototxt.read(entry.prototxt) for entry in entries}
-    arguments = [f"{entry.name}:{by(size)}" for entry, size in plan]
-    described = stream(backend, "ranparity.parity.evidence", arguments)
-    result: Result | None = None
-    for (entry, size), data in zip(plan, described, strict=True):
-        if result is None or result.model != entry.name:
-            if result is not None:
-                yield result
-            result = _empty(entry)
-        judge(result, entry, Description.from_json(data), nets[entry.name], size)
-    if result is not None:
+    described = [
+        ahead(stream(backend, "ranparity.parity.evidence", arguments))
+        for arguments in _shares(entries, sizes)
+    ]
+    for number, entry in enumerate(entries):
+        result = _empty(entry)
+        for size in sizes or entry.sizes:
+            data = next(described[number % PROCESSES], None)
+            if data is None:
+                raise WorkerError(f"ended without describing {entry.name} at {by(size)}")
+            judge(result, entry, Description.from_json(data), nets[entry.name], size)
         yield result
+    for rest in described:  # a process may still end badly after its last line
+        list(rest)
+
+
+def _shares(entries: Sequence[zoo.Entry], sizes: Sequence[Size]) -> list[list[str]]:
+    """What each process describes: every other net, at all sizes."""
+    return [
+        [f"{entry.name}:{by(size)}" for entry in share for size in sizes or entry.sizes]
+        for share in (entries[start::PROCESSES] for start in range(PROCESSES))
+        if share
+    ]
 
 
 def evidence(

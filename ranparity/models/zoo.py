@@ -95,7 +95,7 @@ class Entry:
     integers: Integers
     odd_size: int
     figures: tuple[Figure, ...] = ()
-    release: Release = dataclasses.field(default_factory=lambda: Release())
+    release: Release = Release()
     builder: str = "ranparity.models.attention:build_attention"
 
     @property

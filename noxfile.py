@@ -63,6 +63,13 @@ def report(session: nox.Session) -> None:
     session.run("ranparity", "report", "--collect", *session.posargs)
 
 
+@nox.session
+def endurance(session: nox.Session) -> None:
+    """Kills and resumes training runs 20 times a backend, into reports/data; half an hour."""
+    install(session, "all")
+    session.run("python", "-m", "ranparity.parity.endurance", *session.posargs)
+
+
 def _train(training: Training) -> None:
     def train(session: nox.Session) -> None:
         install(session, training.backend)

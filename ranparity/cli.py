@@ -1,6 +1,6 @@
 """The command line: `ranparity COMMAND`. A command imports what it needs when it runs.
 
-Exit status: 0 pass, 1 a parity failure, 2 bad input, 130 interrupted.
+Exit status: 0 pass, 1 a parity failure, 2 bad input, 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ranparity import __version__, run
-from ranparity.commands import check, export, report, shapes
-from ranparity.errors import InputError, printable
+from ranparity.commands import check, evaluate, export, report, shapes
+from ranparity.errors import InputError, TerminatedError, printable
 
-COMMANDS = (shapes, check, export, report)
+COMMANDS = (shapes, check, export, evaluate, report)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,6 +56,8 @@ def guarded(arguments: argparse.Namespace) -> int:
         return _ended(str(error), 2)
     except OSError as error:
         return _ended(printable(str(error)), 2)
+    except TerminatedError:
+        return _ended("terminated", 143)
     except KeyboardInterrupt:
         return _ended("interrupted", 130)
     return int(status)

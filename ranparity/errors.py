@@ -23,3 +23,7 @@ def printable(text: str) -> str:
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
+
+
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM has ended the work, as Ctrl-C does."""

@@ -8,23 +8,55 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
+
+PARTIAL = ".partial"  # how the name of a file ends that is still being written
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file beside its place and renames it, so that no half of it is ever there.
+    """Writes a text file so that no half of it is ever there; see `replacing`.
+
+    Raises:
+        OSError: It cannot be written; what was there before is untouched.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file so that no half of it is ever there; see `replacing`.
+
+    Raises:
+        OSError: It cannot be written; what was there before is untouched.
+    """
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, lasting: bool = False) -> Iterator[IO[bytes]]:
+    """Opens a file beside a path, which takes the path's place when the block ends well.
 
     A link stays a link, a file keeps its permissions, and a device or a pipe is written to.
+
+    Args:
+        path: The place.
+        lasting: Whether the content is on the disk before it takes its place, so that it also
+            outlasts a machine that goes down.
 
     Raises:
         OSError: It cannot be written; what was there before is untouched.
     """
     if _is_special(path):
-        path.write_text(text, encoding="utf-8", newline="\n")
+        with path.open("wb") as file:
+            yield file
         return
     place = Path(os.path.realpath(path))
     with _beside(place) as (handle, beside):
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         beside.chmod(_permissions(place))  # mkstemp makes it private
         beside.replace(place)
 
@@ -46,7 +78,7 @@ def check_writable(path: Path) -> None:
 @contextlib.contextmanager
 def _beside(place: Path) -> Iterator[tuple[int, Path]]:
     """A new file in the same folder, open, which is gone if anything goes wrong."""
-    handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:40]}.")
+    handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:40]}.", suffix=PARTIAL)
     try:
         yield handle, Path(name)
     except BaseException:

@@ -9,55 +9,61 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ranparity import data
 from ranparity.errors import InputError
 from ranparity.models import zoo
-from ranparity.training import backends, recipe
+from ranparity.training import backends, options, recipe
 
 if TYPE_CHECKING:
-    from ranparity.data.batches import Batches
-    from ranparity.training.backends import Trainer
-    from ranparity.training.record import Record
+    from ranparity.data.dataset import Dataset
+    from ranparity.training.plan import Plan
+
+MODEL, DATA, SEED = "attention56-cifar", "digits", 0
 
 DESCRIPTION = """\
-Train a network from scratch and write a run directory. Initial weights, the order of the images and
-everything else random come from --seed alone, so another backend or another machine sees the same
-bytes, and the digests in the run's run.json prove it.
+Train a network and write a run directory. Initial weights, the order of the images and everything
+else random come from --seed alone, so another backend or another machine sees the same bytes, and
+the digests in the run's run.json prove it. A run that ends early, however it ends, goes on with
+--resume as if nothing had happened.
 """
 EPILOG = """\
 The run directory holds run.json (what ran, where, digests, result), steps.jsonl (a line a step),
-epochs.csv (a row an epoch) and final.weights.h5. Exit status: 0 done, 2 bad input, 130 interrupted.
+epochs.csv (a row an epoch), normalisation.npz, final.weights.h5 and checkpoints. Exit status:
+0 done, 2 bad input, 130 interrupted, 143 terminated.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `run` to a parser."""
-    default = recipe.named("digits")
     add = parser.add_argument
     parser.description, parser.epilog = DESCRIPTION, EPILOG
-    add("--model", default="attention56-cifar", help="the network (default: %(default)s)")
-    add("--data", default="digits", help=f"one of {', '.join(data.NAMES)} (default: %(default)s)")
+    add("--model", help=f"the network (default: {MODEL})")
+    add("--data", metavar="DATA", help=f"one of {', '.join(data.NAMES)} (default: {DATA})")
+    add(
+        "--partial",
+        action="store_true",
+        help="take a CIFAR folder with fewer or other records than the official files",
+    )
     add(
         "--recipe",
-        default="digits",
-        help=f"how to train: one of {', '.join(recipe.NAMES)} (default: %(default)s)",
+        help=f"how to train: one of {', '.join(recipe.NAMES)} (default: what fits the data and "
+        "the model, which is printed)",
     )
-    _add_overrides(parser, default)
-    add("--seed", type=int, default=0, help="all randomness of the run (default: %(default)s)")
+    add("--seed", type=int, help=f"all randomness of the run (default: {SEED})")
+    add(
+        "--precision",
+        choices=backends.PRECISIONS,
+        help="of the weights and of all arithmetic (default: float32)",
+    )
     add(
         "--backend",
-        help=f"{', '.join(backends.NAMES)} (default: what KERAS_BACKEND says, else the first of "
-        "these that is installed)",
+        help=f"{', '.join(backends.NAMES)} (default: what KERAS_BACKEND says, else that of the run "
+        "that goes on, else the first of these that is installed)",
     )
     add(
         "--out",
@@ -65,95 +71,199 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="the run directory (default: runs/MODEL-DATA-BACKEND-seedSEED)",
     )
-    add("--overwrite", action="store_true", help="replace the run that is in that folder")
+    add(
+        "--resume",
+        nargs="?",
+        const="",
+        metavar="RUN",
+        help="go on with the run in that folder, on any backend; without RUN, with the one in "
+        "--out if there is one, and begin it if there is none",
+    )
+    add("--overwrite", action="store_true", help="replace the run that is in --out")
+    add(
+        "--checkpoint-every",
+        type=int,
+        metavar="STEPS",
+        help="write a checkpoint after so many steps (always: after each epoch and 5 minutes)",
+    )
+    add("--tensorboard", action="store_true", help="write RUN/tensorboard too")
     add("--json", action="store_true", help="print the record in place of the table")
     add("--quiet", action="store_true", help="show no progress")
+    options.add_options(parser)
 
 
-def _add_overrides(parser: argparse.ArgumentParser, default: recipe.Recipe) -> None:
-    """Add the options that change a recipe's numbers."""
-    add = parser.add_argument
-    note = f"(default: the recipe's; {default.name}:"
-    add("--epochs", type=int, metavar="N", help=f"passes over the images {note} {default.epochs})")
-    add("--batch-size", type=int, metavar="N", help=f"images a step {note} {default.batch_size})")
-    add(
-        "--learning-rate",
-        type=float,
-        metavar="RATE",
-        help=f"rate of the first step {note} {default.learning_rate})",
-    )
-    add("--steps", type=int, metavar="N", help="stop after N steps, test, and write the record")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A run that has been checked and can start.
-
-    Attributes:
-        entry: The network.
-        recipe: How to train, with what the command line changed.
-        batches: What each step sees.
-        steps: How many steps.
-        backend: Name of the backend.
-        reason: Why that one.
-        folder: The run directory.
-    """
-
-    entry: zoo.Entry
-    recipe: recipe.Recipe
-    batches: Batches
-    steps: int
-    backend: str
-    reason: str
-    folder: Path
-
-
-def plan(args: argparse.Namespace) -> Plan:
+def plan(args: argparse.Namespace) -> tuple[Plan, list[str]]:
     """Check the arguments against one another; nothing is written and no framework is loaded.
+
+    Returns:
+        What to do, and lines that say so.
 
     Raises:
         InputError: They do not make a run.
     """
-    from ranparity.data.batches import Batches
+    if args.checkpoint_every is not None and args.checkpoint_every < 1:
+        raise InputError(
+            f"--checkpoint-every: expected 1 or more. Received: {args.checkpoint_every}"
+        )
+    if args.resume is not None and args.overwrite:
+        raise InputError("--resume and --overwrite: expected one of them: go on, or start again")
+    if args.resume:
+        if args.out is not None and args.out != Path(args.resume):
+            raise InputError("--resume RUN goes on in that folder: leave --out out")
+        return _continued(args, Path(args.resume))
+    backend, reason = backends.choose(args.backend, os.environ)
+    return _new(args, backend, reason)
+
+
+def _new(args: argparse.Namespace, backend: str, reason: str) -> tuple[Plan, list[str]]:
+    """Plan a run from its first step, unless there is one to go on with."""
     from ranparity.data.tape import Tape
     from ranparity.training.record import check_folder
 
-    entry = zoo.entry(args.model)
-    how = _overridden(recipe.named(args.recipe), args)
-    tape = Tape(args.seed)
-    if args.steps is not None and args.steps < 1:
-        raise InputError(f"steps: expected 1 or more. Received: {args.steps}")
-    backend, reason = backends.choose(args.backend, os.environ)
-    folder = args.out or Path("runs", f"{args.model}-{args.data}-{backend}-seed{args.seed}")
-    check_folder(folder, overwrite=args.overwrite)
-    batches = Batches(data.load(args.data), tape, how.batch_size)
-    _check_fit(entry, batches)
-    steps = min(how.epochs * batches.steps_per_epoch, args.steps or sys.maxsize)
-    return Plan(entry, how, batches, steps, backend, reason, folder)
+    entry = zoo.entry(args.model or MODEL)
+    tape = Tape(SEED if args.seed is None else args.seed)
+    spec = args.data or DATA
+    folder = args.out or Path("runs", f"{entry.name}-{_label(spec)}-{backend}-seed{tape.seed}")
+    going_on = args.resume is not None
+    if check_folder(folder, allowed=args.overwrite or going_on) and going_on:
+        return _continued(args, folder)
+    if args.recipe:
+        recipe.named(args.recipe)  # is there one? before the data are read
+    dataset = _loaded(spec, entry, partial=args.partial, show=not args.quiet)
+    name, why = args.recipe, "--recipe asks for it"
+    if not name:
+        name, why = recipe.default(entry.name, dataset.name)
+    how = options.overridden(recipe.named(name), args)
+    made = _plan(
+        args,
+        entry=entry,
+        recipe=how,
+        dataset=dataset,
+        tape=tape,
+        precision=args.precision or backends.PRECISIONS[0],
+        backend=backend,
+        folder=folder,
+        place=_place(spec, partial=args.partial),
+    )
+    lines = [
+        f"{entry.name} on {dataset.source}: {made.steps} steps of {_sizes(how)} images, "
+        f"seed {tape.seed}",
+        f"recipe {name} ({why})",
+        f"backend {backend} ({reason})",
+        f"record in {folder}",
+    ]
+    return made, lines
 
 
-def _overridden(chosen: recipe.Recipe, args: argparse.Namespace) -> recipe.Recipe:
-    """Give the recipe with what the command line changes."""
-    changes = {
-        name: getattr(args, name)
-        for name in ("epochs", "batch_size", "learning_rate")
-        if getattr(args, name) is not None
-    }
-    return replace(chosen, **changes)
+def _continued(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]:
+    """Plan to go on with a run as it was begun."""
+    from ranparity.data.tape import Tape
+    from ranparity.training import record
 
-
-def _check_fit(entry: zoo.Entry, batches: Batches) -> None:
-    """Raise unless the images are of the network's input size."""
-    shape = batches.dataset.image_shape
-    if tuple(entry.input_shape) != shape:
+    earlier = record.read_run(folder)
+    place = record.read_place(folder)
+    try:
+        begun = recipe.from_json(earlier["recipe"])
+        backend, reason = _backend_of(args, earlier["backend"])
+        for name in ("model", "seed", "precision"):
+            _same(f"--{name}", getattr(args, name), earlier[name], folder)
+        _same("--recipe", args.recipe, begun.name, folder)
+        asked = options.overridden(begun, args)
+        spec = args.data or place.get("data") or earlier["data"]["name"]
+        partial = bool(earlier["data"]["partial"])
+        digest = earlier["data"]["digest"]
+    except KeyError as error:
+        raise InputError(f"{folder / record.RUN}: expected {error.args[0]!r} in it") from None
+    if asked != begun:
         raise InputError(
-            f"--model {entry.name} takes images of {_times(entry.input_shape)}, and --data "
-            f"{batches.dataset.name} has {_times(shape)}: choose another model or other data"
+            f"--resume {folder}: a run goes on with the numbers that it began with: leave the "
+            "options out that change its recipe"
+        )
+    entry = zoo.entry(earlier["model"])
+    dataset = _loaded(spec, entry, partial=partial, show=not args.quiet)
+    if dataset.digest != digest:
+        raise InputError(
+            f"--data {spec}: expected the data that the run began with, of digest {digest[:12]}. "
+            f"Received: {dataset.digest[:12]}"
+        )
+    made = _plan(
+        args,
+        entry=entry,
+        recipe=begun,
+        dataset=dataset,
+        tape=Tape(earlier["seed"]),
+        precision=earlier["precision"],
+        backend=backend,
+        folder=folder,
+        place=_place(spec, partial=partial),
+        earlier=earlier,
+    )
+    return made, [f"going on with {folder}", f"backend {backend} ({reason})"]
+
+
+def _plan(args: argparse.Namespace, **parts: Any) -> Plan:
+    """Put a plan together from what is checked, and check that its parts fit."""
+    from ranparity.data import normalisation
+    from ranparity.training.plan import Plan, normalisation_of
+    from ranparity.training.record import NORMALISATION
+
+    kind = normalisation_of(parts["recipe"])
+    if parts.get("earlier"):
+        fitted = normalisation.load(parts["folder"] / NORMALISATION)
+    else:
+        fitted = normalisation.fit(kind, parts["dataset"], show=not args.quiet)
+    made = Plan(
+        **parts,
+        normalisation=fitted,
+        checkpoint_every=args.checkpoint_every,
+        tensorboard=args.tensorboard,
+    )
+    _ = made.segments  # whose batches are checked against the data
+    return made
+
+
+def _loaded(spec: str, entry: zoo.Entry, *, partial: bool, show: bool) -> Dataset:
+    """Load data for a network."""
+    from ranparity.training.plan import check_fit
+
+    dataset = data.load(spec, image_size=entry.input_shape[0], partial=partial, show=show)
+    check_fit(entry, dataset)
+    return dataset
+
+
+def _backend_of(args: argparse.Namespace, earlier: str) -> tuple[str, str]:
+    """Decide on the backend of a run that goes on."""
+    if args.backend or os.environ.get("KERAS_BACKEND"):
+        backend, reason = backends.choose(args.backend, os.environ)
+    else:
+        backend, _ = backends.choose(earlier, {})
+        reason = "that of the run; --backend or KERAS_BACKEND sets another"
+    return backend, reason if backend == earlier else f"{reason}; until now {earlier}"
+
+
+def _same(option: str, given: Any, earlier: Any, folder: Path) -> None:
+    if given is not None and given != earlier:
+        raise InputError(
+            f"{option}: expected {earlier}, which the run in {folder} began with. Received: {given}"
         )
 
 
-def _times(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape))
+def _label(spec: str) -> str:
+    """Give the part of a folder's name that stands for the data."""
+    return Path(spec.rpartition(":")[2]).resolve().name if "/" in spec else spec.replace(":", "-")
+
+
+def _place(spec: str, *, partial: bool) -> dict[str, Any]:
+    """Give where this machine has the data, whatever the working folder will be."""
+    kind, colon, path = spec.rpartition(":")
+    if spec not in data.NAMES:
+        spec = f"{kind}{colon}{Path(path).absolute()}"
+    return {"data": spec, "partial": partial}
+
+
+def _sizes(how: recipe.Recipe) -> str:
+    """Give the batch sizes of the stages."""
+    return " and ".join(str(stage.batch_size) for stage in how.stages)
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -162,130 +272,46 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         InputError: The arguments are bad, or the record cannot be written.
     """
-    checked = plan(args)
-    _say(args, _announcement(checked))
+    checked, lines = plan(args)
+    if checked.earlier and checked.earlier.get("status") == "finished":
+        _say(args, f"{checked.folder}: the run is finished: nothing to do")
+        print(_shown(args, checked.earlier, checked.folder))
+        return 0
+    _say(args, "\n".join(lines))
     try:
-        record = _train(checked, quiet=args.quiet)
+        from ranparity.training.session import train
+
+        record = train(checked, quiet=args.quiet, warn=_warn)
+    except KeyboardInterrupt:
+        _say(args, f"go on with: ranparity run --resume {checked.folder}")
+        raise
     except OSError as error:
         where = error.filename or checked.folder
         raise InputError(f"{where}: cannot be written: {error.strerror or error}") from error
-    print(json.dumps(record.run, indent=2) if args.json else _table(record))
+    print(_shown(args, record.run, record.folder))
     return 0
 
 
-def _train(checked: Plan, *, quiet: bool) -> Record:
-    """Train, and give the finished record."""
-    from ranparity.training import environment, progress, variables
-    from ranparity.training.loop import Loop
-    from ranparity.training.record import Record
-    from ranparity.training.update import Update
-
-    backend, switches = backends.start(checked.backend)
-    how, batches = checked.recipe, checked.batches
-    model = checked.entry.build(
-        input_shape=checked.entry.input_shape,
-        classes=batches.dataset.classes,
-        classifier_activation=None,
-        data_format="channels_last",
-    )
-    initial_weights = variables.initialise(model, batches.tape)
-    trainer = backend.trainer(model, Update(how.update, how.momentum, how.weight_decay))
-    surroundings = environment.describe(checked.backend, trainer.device(), switches)
-    record = Record(checked.folder, _description(checked, initial_weights, surroundings))
-    with _closing(record), progress.show(checked.steps, quiet=quiet) as shown:
-        begun = time.perf_counter()
-        Loop(trainer, batches, how, record, shown).run(checked.steps)
-        _conclude(record, trainer, time.perf_counter() - begun)
-    return record
+def _shown(args: argparse.Namespace, run: dict[str, Any], folder: Path) -> str:
+    return json.dumps(run, indent=2) if args.json else _table(run, folder)
 
 
-def _description(
-    checked: Plan, initial_weights: dict[str, Any], surroundings: dict[str, Any]
-) -> dict[str, Any]:
-    """Give what a run's record says from the start."""
-    from ranparity.data import digest
-
-    dataset = checked.batches.dataset
-    return {
-        "model": checked.entry.name,
-        "backend": checked.backend,
-        "recipe": asdict(checked.recipe),
-        "seed": checked.batches.tape.seed,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "data": {
-            "name": dataset.name,
-            "digest": dataset.digest,
-            "train": len(dataset.train_labels),
-            "test": len(dataset.test_labels),
-        },
-        "planned_steps": checked.steps,
-        "initial_weights_digest": digest.of_named_arrays(initial_weights),
-        "environment": surroundings,
-    }
-
-
-def _conclude(record: Record, trainer: Trainer, seconds: float) -> None:
-    """Write down the weights and the results."""
-    from ranparity.data import digest
-
-    record.save_weights(trainer.finish().save_weights)
-    record.close(
-        "finished",
-        **_progress_made(record),
-        final_weights_digest=digest.of_named_arrays(trainer.weights()),
-        test_accuracy=record.epochs[-1].test_accuracy,
-        test_loss=record.epochs[-1].test_loss,
-        seconds=seconds,
-        seconds_per_step=statistics.median(step.seconds for step in record.steps),
-    )
-
-
-def _progress_made(record: Record) -> dict[str, Any]:
-    """Give the number of steps done, and the digest of all that they drew from the tape."""
-    from ranparity.data import digest
-
-    drawn = [record.run["initial_weights_digest"], *(step.batch_digest for step in record.steps)]
-    return {"steps": len(record.steps), "tape_digest": digest.of_texts(drawn)}
-
-
-@contextmanager
-def _closing(record: Record) -> Iterator[None]:
-    """Write down how a run ended that did not end well."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        record.close("interrupted", **_progress_made(record))
-        raise
-    except Exception as error:
-        record.close("failed", **_progress_made(record), reason=f"{type(error).__name__}: {error}")
-        raise
-
-
-def _announcement(checked: Plan) -> str:
-    how, batches = checked.recipe, checked.batches
-    return (
-        f"{checked.entry.name} on {batches.dataset.name}: {checked.steps} steps of "
-        f"{how.batch_size} images, recipe {how.name}, seed {batches.tape.seed}\n"
-        f"backend {checked.backend} ({checked.reason})\n"
-        f"record in {checked.folder}"
-    )
-
-
-def _table(record: Record) -> str:
+def _table(run: dict[str, Any], folder: Path) -> str:
     """Give the results for a reader."""
     from tabulate import tabulate
 
-    run = record.run
+    images = run["data"]["test"]
     rows = [
         ("backend", run["environment"]["framework"]),
-        ("test accuracy", f"{run['test_accuracy']:.2%} of {run['data']['test']}"),
+        ("test accuracy", f"{run['test_accuracy']:.2%} of {images}"),
+        ("top 5", f"{run['test_top5_accuracy']:.2%}"),
         ("test loss", f"{run['test_loss']:.4f}"),
         ("steps", run["steps"]),
         ("seconds", f"{run['seconds']:.1f}, {run['seconds_per_step']:.3f} a step (median)"),
         ("initial weights", run["initial_weights_digest"]),
         ("tape", run["tape_digest"]),
         ("final weights", run["final_weights_digest"]),
-        ("record", str(record.folder)),
+        ("record", str(folder)),
     ]
     return str(tabulate(rows, tablefmt="plain", disable_numparse=True))
 
@@ -293,6 +319,10 @@ def _table(record: Record) -> str:
 def _say(args: argparse.Namespace, text: str) -> None:
     if not args.quiet:
         print(text, file=sys.stderr, flush=True)
+
+
+def _warn(text: str) -> None:
+    print(f"ranparity: warning: {text}", file=sys.stderr, flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

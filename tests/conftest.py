@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,10 @@ import pytest
 
 os.environ["KERAS_BACKEND"] = "torch"  # of this process; the other backends have their own
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# A runner that was started in the background ignores Ctrl-C, and so would the programs that tests
+# start; a handler in this process gives them the default.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile("ranparity", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("ranparity")

@@ -175,6 +175,9 @@ LIGHT = {
     "ranparity check --help": RUN.format(
         "import ranparity.cli; ranparity.cli.main(['check', '--help'])"
     ),
+    "ranparity evaluate --help": RUN.format(
+        "import ranparity.cli; ranparity.cli.main(['evaluate', '--help'])"
+    ),
     "python -m ranparity.run --help": RUN.format(
         "import ranparity.run; ranparity.run.main(['--help'])"
     ),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from ranparity import run
 from ranparity.data import digest
+from tests.narrow_run import RECIPE
 
 ROOT = Path(__file__).parent.parent
 LIMIT = 300  # seconds
@@ -22,6 +24,10 @@ MODEL_AND_DATA = ("attention56-cifar", "digits")
 
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "ranparity.run", *arguments]
+
+
+def narrow(*arguments: str) -> list[str]:
+    return [sys.executable, str(ROOT / "tests" / "narrow_run.py"), *RECIPE, *arguments]
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -51,16 +57,21 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
 DEFAULT = "runs/attention56-cifar-digits-torch-seed0"
 
 
+def read(folder: Path) -> Any:
+    return json.loads((folder / "run.json").read_text())
+
+
 def test_a_run_says_what_it_does_and_ends_with_its_results(finished: tuple[Path, Any]) -> None:
     _, done = finished
     assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines()[:3] == [
-        "attention56-cifar on digits: 2 steps of 16 images, recipe digits, seed 0",
+    assert done.stderr.splitlines()[:4] == [
+        "attention56-cifar on digits: 2 steps of 16 images, seed 0",
+        "recipe digits (the data is digits)",
         "backend torch (KERAS_BACKEND asks for it)",
         f"record in {DEFAULT}",
     ]
-    assert done.stderr.splitlines()[3].startswith("epoch 1: train loss 2.")
-    assert len(done.stderr.splitlines()) == 4
+    assert done.stderr.splitlines()[4].startswith("epoch 1: train loss 2.")
+    assert len(done.stderr.splitlines()) == 5
     assert "test accuracy" in done.stdout
     assert DEFAULT in done.stdout
 
@@ -68,28 +79,45 @@ def test_a_run_says_what_it_does_and_ends_with_its_results(finished: tuple[Path,
 def test_the_record_is_whole(finished: tuple[Path, Any]) -> None:
     folder, _ = finished
     record = folder / DEFAULT
-    names = {path.name for path in record.iterdir()}
-    assert names == {"run.json", "steps.jsonl", "epochs.csv", "final.weights.h5"}
-    content = json.loads((record / "run.json").read_text())
+    assert {path.name for path in record.iterdir()} == {
+        *("run.json", "steps.jsonl", "epochs.csv", "normalisation.npz", "final.weights.h5"),
+        *("checkpoints", "place.json", ".lock"),
+    }
+    content = read(record)
     assert content["status"] == "finished"
     assert (content["model"], content["data"]["name"]) == MODEL_AND_DATA
     assert (content["data"]["train"], content["data"]["test"]) == (1437, 360)
+    assert content["data"]["normalisation"]["kind"] == "range"
     assert (content["backend"], content["seed"], content["steps"]) == ("torch", 0, 2)
-    assert content["recipe"]["batch_size"] == 16
-    assert 0 <= content["test_accuracy"] <= 1
+    assert content["precision"] == "float32"
+    assert content["recipe"]["stages"][0]["batch_size"] == 16
+    assert 0 <= content["test_accuracy"] <= content["test_top5_accuracy"] <= 1
     assert content["seconds"] > content["seconds_per_step"] > 0
-    for name in ("initial_weights_digest", "tape_digest", "final_weights_digest"):
-        assert len(content[name]) == 64
+    assert content["seconds"] > content["seconds_waiting_for_batches"] >= 0
+    assert content["peak_memory_bytes"] > 1e8
+    digests = ("initial_weights", "tape", "final_weights", "final_slots")
+    assert all(len(content[f"{name}_digest"]) == 64 for name in digests)
     for name in ("python", "keras", "framework", "numpy", "platform", "device", "source_digest"):
         assert content["environment"][name]
     assert content["environment"]["switches"]["use_deterministic_algorithms"] is True
+    (part,) = content["parts"]
+    assert (part["first_step"], part["backend"]) == (1, "torch")
+    assert part["environment"] == content["environment"]
+
+
+def test_what_is_of_this_machine_alone_is_in_a_file_of_its_own(
+    finished: tuple[Path, Any],
+) -> None:
+    folder = finished[0] / DEFAULT
+    assert json.loads((folder / "place.json").read_text()) == {"data": "digits", "partial": False}
+    assert str(ROOT) not in (folder / "run.json").read_text()
 
 
 def test_the_digest_of_the_tape_is_of_the_start_and_of_every_batch(
     finished: tuple[Path, Any],
 ) -> None:
     record = finished[0] / DEFAULT
-    content = json.loads((record / "run.json").read_text())
+    content = read(record)
     steps = [json.loads(line) for line in (record / "steps.jsonl").read_text().splitlines()]
     assert [step["step"] for step in steps] == [1, 2]
     drawn = [content["initial_weights_digest"], *(step["batch_digest"] for step in steps)]
@@ -98,28 +126,32 @@ def test_the_digest_of_the_tape_is_of_the_start_and_of_every_batch(
 
 def test_the_table_of_epochs_ends_with_the_result(finished: tuple[Path, Any]) -> None:
     record = finished[0] / DEFAULT
-    content = json.loads((record / "run.json").read_text())
+    content = read(record)
     (row,) = csv.DictReader((record / "epochs.csv").read_text().splitlines())
     assert float(row["test_accuracy"]) == content["test_accuracy"]
+    assert float(row["test_top5_accuracy"]) == content["test_top5_accuracy"]
     assert float(row["test_loss"]) == content["test_loss"]
 
 
-TIMES = {"seconds", "seconds_per_step", "started"}
-
-
-def test_another_process_ends_with_the_same_bits_and_another_seed_does_not(
+def test_another_process_draws_the_same_and_another_seed_does_not(
     finished: tuple[Path, Any], tmp_path: Path
 ) -> None:
     folder, _ = finished
-    options = ("--steps", "2", "--batch-size", "16", "--backend", "torch", "--json", "--quiet")
-    again = started(tmp_path, *options, "--out", "again")
-    other = started(tmp_path, *options, "--out", "other", "--seed", "1")
-    assert (again.returncode, again.stderr) == (0, "")
-    first = json.loads((folder / DEFAULT / "run.json").read_text())
-    second, third = json.loads(again.stdout), json.loads(other.stdout)
-    assert {key for key in first if first[key] != second[key]} <= TIMES
+    options = ("--steps", "1", "--batch-size", "16", "--backend", "torch", "--json", "--quiet")
+    done = started(tmp_path, *options, "--out", "again")
+    assert (done.returncode, done.stderr) == (0, "")
+    first, again = read(folder / DEFAULT), json.loads(done.stdout)
+    assert again["initial_weights_digest"] == first["initial_weights_digest"]
+    assert again["data"] == first["data"]
+    steps = [
+        (place / "steps.jsonl").read_text().splitlines()[0]
+        for place in (folder / DEFAULT, tmp_path / "again")
+    ]
+    one, other = ({**json.loads(step), "seconds": 0} for step in steps)
+    assert one == other
+    other_seed = started(tmp_path, *options, "--out", "other", "--seed", "1")
     for name in ("initial_weights_digest", "tape_digest", "final_weights_digest"):
-        assert third[name] != first[name]
+        assert json.loads(other_seed.stdout)[name] != again[name]
 
 
 def test_a_run_is_not_replaced_unless_told(finished: tuple[Path, Any]) -> None:
@@ -129,14 +161,31 @@ def test_a_run_is_not_replaced_unless_told(finished: tuple[Path, Any]) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         f"ranparity: --out {DEFAULT}: there is a run already: give another folder with --out, "
-        "or --overwrite to replace that run\n"
+        "--resume to go on with that run, or --overwrite to replace it\n"
     )
     assert (folder / DEFAULT / "run.json").read_bytes() == before
 
 
-def test_control_c_is_one_line_and_the_record_says_so(tmp_path: Path) -> None:
+def test_a_finished_run_has_nothing_to_go_on_with(finished: tuple[Path, Any]) -> None:
+    folder, first = finished
+    before = (folder / DEFAULT / "run.json").read_bytes()
+    again = started(folder, "--resume", DEFAULT)
+    assert again.returncode == 0
+    assert again.stderr == f"{DEFAULT}: the run is finished: nothing to do\n"
+    assert again.stdout == first.stdout
+    assert (folder / DEFAULT / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_a_signal_ends_a_run_after_the_step_and_it_goes_on(
+    number: signal.Signals, status: int, word: str, tmp_path: Path
+) -> None:
+    """As on the command line: stopped, and gone on with to its end by the line that it printed."""
     process = subprocess.Popen(
-        command("--backend", "torch", "--out", "stopped", "--batch-size", "8"),
+        narrow("--backend", "torch", "--out", "stopped"),
         cwd=tmp_path,
         env=environment(),
         stderr=subprocess.PIPE,
@@ -146,15 +195,38 @@ def test_control_c_is_one_line_and_the_record_says_so(tmp_path: Path) -> None:
     deadline = time.monotonic() + LIMIT
     while not (steps.exists() and steps.read_text()) and process.poll() is None:
         assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=LIMIT)
-    assert process.returncode == 130
-    assert errors.splitlines()[-1] == "ranparity: interrupted"
+    assert process.returncode == status
+    assert errors.splitlines()[-3:] == [
+        "ending after this step (again: at once)",
+        "go on with: ranparity run --resume stopped",
+        f"ranparity: {word}",
+    ]
     assert "Traceback" not in errors
-    content = json.loads((tmp_path / "stopped" / "run.json").read_text())
-    assert content["status"] == "interrupted"
-    assert content["steps"] == len(steps.read_text().splitlines()) >= 1
+    content = read(tmp_path / "stopped")
+    assert content["status"] == word
+    assert 36 > content["steps"] == len(steps.read_text().splitlines()) >= 1
+    if number == signal.SIGINT:
+        done = subprocess.run(
+            narrow("--resume", "stopped"),
+            cwd=tmp_path,
+            env=environment(KERAS_BACKEND="jax"),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        finished = read(tmp_path / "stopped")
+        assert (finished["status"], finished["steps"]) == ("finished", 36)
+        assert [part["backend"] for part in finished["parts"]] == ["torch", "jax"]
+        assert finished["parts"][1]["first_step"] == content["steps"] + 1
+        assert finished["backend"] == "jax"
+        assert finished["parts"][0]["environment"]["framework"].startswith("torch")
+        assert finished["environment"]["framework"].startswith("jax")
+        assert "backend jax (KERAS_BACKEND asks for it; until now torch)" in done.stderr
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_a_line(tmp_path: Path) -> None:
@@ -164,7 +236,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_a_line(tmp_path: Path) -> No
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith(": lower --learning-rate")
     assert "Traceback" not in done.stderr
-    content = json.loads((tmp_path / "x" / "run.json").read_text())
+    content = read(tmp_path / "x")
     assert content["status"] == "failed"
     assert content["reason"].endswith("lower --learning-rate")
 
@@ -176,33 +248,134 @@ def test_a_disk_that_cannot_be_written_is_a_line(tmp_path: Path) -> None:
     assert done.stderr == "ranparity: gone: cannot be written: File exists\n"
 
 
-RECEIVED = "Received"
+@pytest.fixture
+def stopped(finished: tuple[Path, Any], tmp_path: Path) -> Path:
+    """The finished run as if it had been killed after its last step."""
+    folder = tmp_path / "stopped"
+    shutil.copytree(finished[0] / DEFAULT, folder)
+    content = read(folder)
+    content["status"] = "running"
+    (folder / "run.json").write_text(json.dumps(content))
+    return folder
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--data", "mnist"], "data: expected one of digits. Received: 'mnist'"),
-        (["--recipe", "fast"], "recipe: expected one of digits. Received: 'fast'"),
+        (
+            ["--seed", "1"],
+            "--seed: expected 0, which the run in {stopped} began with. Received: 1",
+        ),
+        (
+            ["--model", "attention92"],
+            "--model: expected attention56-cifar, which the run in {stopped} began with. "
+            "Received: attention92",
+        ),
+        (
+            ["--recipe", "rescon"],
+            "--recipe: expected digits, which the run in {stopped} began with. Received: rescon",
+        ),
+        (
+            ["--momentum", "0.8"],
+            "--resume {stopped}: a run goes on with the numbers that it began with: leave the "
+            "options out that change its recipe",
+        ),
+        (["--out", "elsewhere"], "--resume RUN goes on in that folder: leave --out out"),
+        (
+            ["--overwrite"],
+            "--resume and --overwrite: expected one of them: go on, or start again",
+        ),
         (
             ["--backend", "mxnet"],
             "--backend: expected one of torch, tensorflow, jax. Received: 'mxnet'",
         ),
-        (["--epochs", "0"], "epochs: expected 1 or more. Received: 0"),
-        (["--epochs", "-1"], "epochs: expected 1 or more. Received: -1"),
-        (["--steps", "0"], "steps: expected 1 or more. Received: 0"),
-        (["--batch-size", "0"], "batch size: expected 1 or more. Received: 0"),
+    ],
+)
+def test_a_run_goes_on_as_it_began(
+    arguments: list[str],
+    message: str,
+    stopped: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("KERAS_BACKEND")
+    before = {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file()}
+    assert run.main(["--resume", str(stopped), *arguments]) == 2
+    assert capsys.readouterr() == ("", f"ranparity: {message.format(stopped=stopped)}\n")
+    assert {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file()} == before
+
+
+def damaged(stopped: Path, **changes: Any) -> None:
+    (stopped / "run.json").write_text(json.dumps({**read(stopped), **changes}))
+
+
+def test_a_run_on_other_data_does_not_go_on(
+    stopped: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged(stopped, data={**read(stopped)["data"], "digest": "0" * 64})
+    assert run.main(["--resume", str(stopped)]) == 2
+    assert capsys.readouterr().err.startswith(
+        "ranparity: --data digits: expected the data that the run began with, of digest "
+        "000000000000. Received: "
+    )
+
+
+def test_a_record_that_is_no_run_does_not_go_on(
+    stopped: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("recipe", "backend", "data"):
+        content = read(stopped)
+        del content[name]
+        (stopped / "half").mkdir()
+        (stopped / "half" / "run.json").write_text(json.dumps(content))
+        assert run.main(["--resume", str(stopped / "half")]) == 2
+        expected = f"ranparity: {stopped}/half/run.json: expected '{name}' in it\n"
+        assert capsys.readouterr().err == expected
+        shutil.rmtree(stopped / "half")
+    damaged(stopped, recipe={"name": "digits", "stages": []})
+    assert run.main(["--resume", str(stopped)]) == 2
+    assert "expected stages" in capsys.readouterr().err
+    assert run.main(["--resume", str(stopped / "nowhere")]) == 2
+    assert "no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--data", "mnist"],
+            "data: expected one of digits, cifar10, cifar100, folder:PATH, or a folder. "
+            "Received: 'mnist'",
+        ),
+        (
+            ["--recipe", "fast"],
+            "recipe: expected one of digits, paper-cifar, paper-imagenet, e4040, rescon, "
+            "tengshaofeng-mixup. Received: 'fast'",
+        ),
+        (
+            ["--backend", "mxnet"],
+            "--backend: expected one of torch, tensorflow, jax. Received: 'mxnet'",
+        ),
+        (["--epochs", "0"], "--epochs: expected a whole number, 1 or more, or none. Received: 0"),
+        (["--epochs", "-1"], "--epochs: expected a whole number, 1 or more, or none. Received: -1"),
+        (["--steps", "0"], "--steps: expected a whole number, 1 or more, or none. Received: 0"),
+        (["--batch-size", "0"], "--batch-size: expected a whole number, 1 or more. Received: 0"),
         (
             ["--batch-size", "1438"],
             "batch size: expected 1 to 1437, the training images of digits. Received: 1438",
         ),
         (
             ["--learning-rate", "0"],
-            "learning rate: expected a finite number above 0. Received: 0.0",
+            "--learning-rate: expected a finite number above 0. Received: 0.0",
         ),
         (
             ["--learning-rate", "nan"],
-            "learning rate: expected a finite number above 0. Received: nan",
+            "--learning-rate: expected a finite number above 0. Received: nan",
+        ),
+        (["--checkpoint-every", "0"], "--checkpoint-every: expected 1 or more. Received: 0"),
+        (
+            ["--padding", "33"],
+            "padding: expected 0 to 32, the side of an image of digits. Received: 33",
         ),
         (["--seed", "-1"], "seed: expected 0 to 2^64 - 1. Received: -1"),
         (
@@ -246,7 +419,7 @@ def test_a_variable_that_asks_for_an_unknown_backend_is_bad_input(
     )
 
 
-@pytest.mark.parametrize("arguments", [["--epochs", "many"], ["--faster"]])
+@pytest.mark.parametrize("arguments", [["--seed", "many"], ["--faster"]])
 def test_what_is_no_option_is_refused(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -278,5 +451,5 @@ def test_help_names_every_default_and_loads_nothing_heavy(tmp_path: Path) -> Non
         check=True,
     )
     assert done.stdout.endswith("loaded: []\n")
-    for default in ("attention56-cifar", "digits", "8)", "64)", "0.05)", "runs/MODEL"):
+    for default in ("attention56-cifar", "digits", "float32)", "0)", "runs/MODEL", "--momentum"):
         assert default in done.stdout

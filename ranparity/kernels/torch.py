@@ -25,9 +25,17 @@ def convolution(
     group: int,
     data_format: str,
 ) -> torch.Tensor:
-    """See `plain.convolution`; the zeros are not written out."""
+    """See `plain.convolution`; the zeros are not written out.
+
+    A 1x1 convolution with a stride reads what it needs first. PyTorch 2.13 left to do so writes
+    outside its memory on the way back, on CPUs with several threads, channels_last, fewer than 16
+    channels and an odd batch, and the process dies.
+    """
+    x = _nchw(x, data_format)
+    if tuple(weight.shape[:2]) == (1, 1) and tuple(pad) == (0, 0):
+        x, stride = x[:, :, :: stride[0], :: stride[1]], (1, 1)
     weight = weight.permute(3, 2, 0, 1)  # HWIO to OIHW
-    y = functional.conv2d(_nchw(x, data_format), weight, None, stride, pad, dilation, group)
+    y = functional.conv2d(x, weight, None, stride, pad, dilation, group)
     return _as_given(y, data_format)
 
 

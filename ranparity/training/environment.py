@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,16 @@ def processor(information: Path = Path("/proc/cpuinfo")) -> str:
             if key.strip() == "model name":
                 return value.strip()
     return platform.processor() or platform.machine()
+
+
+def peak_memory() -> int | None:
+    """Give the most memory that this process has had, in bytes; None if that cannot be known."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def source_digest(folder: Path) -> str:

@@ -1,77 +1,99 @@
-"""The loop of a run, written once for every backend."""
+"""The loop of a stage, written once for every backend."""
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ranparity.data.batches import Batches
+from ranparity.data.batches import Batch, Batches, held_out
 from ranparity.data.dataset import Images, Labels
+from ranparity.data.prefetch import Prefetch
 from ranparity.errors import InputError
+from ranparity.training import evaluation
 from ranparity.training.backends import Trainer
+from ranparity.training.interrupt import Stop
 from ranparity.training.progress import Progress
-from ranparity.training.recipe import Recipe
+from ranparity.training.recipe import Stage
 from ranparity.training.record import Epoch, Record, Step
+from ranparity.training.update import Update
+
+CHECKPOINT_SECONDS = 300.0  # at most so much work is lost, and a step longer
 
 
-@dataclass(frozen=True)
+@dataclass
 class Loop:
-    """A run's parts.
+    """A stage's parts; steps count from 0 within the stage, and from 1 in what is written.
 
     Attributes:
         trainer: The model on its backend.
+        update: The update rule, which gives each step's numbers.
         batches: What each step sees.
-        recipe: Its rate of each step and its number of epochs.
+        stage: How to train.
+        offset: Steps of the run before this stage.
         record: Where everything is written down.
         progress: Where everything is shown.
+        stop: Whether the run has been asked to end.
+        checkpoint_every: Steps from one checkpoint to the next; None is by time alone.
+        waited: Seconds that steps have waited for their batches.
     """
 
     trainer: Trainer
+    update: Update
     batches: Batches
-    recipe: Recipe
+    stage: Stage
+    offset: int
     record: Record
     progress: Progress
+    stop: Stop
+    checkpoint_every: int | None = None
+    waited: float = 0.0
+    _saved: float = field(default_factory=time.monotonic, init=False)
 
-    def run(self, steps: int) -> None:
-        """Train for a number of steps; after each epoch, and at the end, test.
+    def run(self, first: int, last: int) -> bool:
+        """Train from one step up to another; test after each epoch, and at the end.
+
+        Args:
+            first: Steps of the stage that are done.
+            last: Its number of steps.
+
+        Returns:
+            Whether the stage has run out of patience before its end.
 
         Raises:
             InputError: The loss is no longer a number.
+            KeyboardInterrupt: The run has been asked to end; a checkpoint has been written.
         """
-        per_epoch = self.batches.steps_per_epoch
-        for start in range(0, steps, per_epoch):
-            self._epoch(range(start, min(start + per_epoch, steps)))
+        with Prefetch(self._drawn, range(first, last)) as ahead:
+            done = first
+            while not self._ended(done, last):
+                self._step(done, ahead)
+                done += 1
+                self._save_if_due(done)
+        self.waited += ahead.waited
+        return done < last
 
-    def _epoch(self, steps: range) -> None:
-        begun = time.perf_counter()
-        done = [self._step(index) for index in steps]
-        dataset = self.batches.dataset
-        loss, accuracy = evaluate(
-            self.trainer, dataset.test_images, dataset.test_labels, self.batches.batch_size
-        )
-        epoch = Epoch(
-            epoch=done[0].epoch,
-            train_loss=math.fsum(step.loss for step in done) / len(done),
-            test_loss=loss,
-            test_accuracy=accuracy,
-            seconds=time.perf_counter() - begun,
-        )
-        self.record.add_epochs(epoch)
-        self.progress.epoch(epoch)
+    def _ended(self, done: int, last: int) -> bool:
+        """Test if a test is due; say whether the stage is at its end."""
+        self._test_if_due(done, last)
+        return done >= last or self._impatient()
 
-    def _step(self, index: int) -> Step:
-        """Take one step, counted from 0; what is written counts from 1."""
+    def _drawn(self, position: int) -> Batch:
+        """Draw a batch and its digest: both in the background."""
+        batch = self.batches.at(position)
+        _ = batch.digest
+        return batch
+
+    def _step(self, position: int, ahead: Iterator[Batch]) -> None:
         begun = time.perf_counter()
-        batch = self.batches.at(index)
-        rate = self.recipe.rate(index)
-        loss = self.trainer.step(batch.images, batch.labels, rate)
+        batch = next(ahead)
+        rate = self.stage.rate(position)
+        loss = self.trainer.step(batch.images, batch.targets, self.update.scalars(position, rate))
         step = Step(
-            step=index + 1,
-            epoch=index // self.batches.steps_per_epoch + 1,
+            step=self.offset + position + 1,
+            stage=self.stage.name,
+            epoch=position // self.batches.steps_per_epoch + 1,
             loss=loss,
             learning_rate=rate,
             batch_digest=batch.digest,
@@ -81,47 +103,63 @@ class Loop:
             raise InputError(f"step {step.step}: the loss is {loss}: lower --learning-rate")
         self.record.add_step(step)
         self.progress.step(step)
-        return step
 
+    def _test_if_due(self, done: int, last: int) -> None:
+        """Test after a whole epoch and at the end, unless it has been done already."""
+        of_run = self.offset + done
+        due = done > 0 and (done % self.batches.steps_per_epoch == 0 or done == last)
+        if due and not any(epoch.step == of_run for epoch in self.record.epochs):
+            self._test(of_run)
+            self._save()
 
-def evaluate(
-    trainer: Trainer, images: Images, labels: Labels, batch_size: int
-) -> tuple[float, float]:
-    """Give the mean loss and the top-1 accuracy, from logits in inference mode, in float64.
+    def _test(self, of_run: int) -> None:
+        begun = time.perf_counter()
+        number = self.record.steps[-1].epoch
+        steps = [
+            step
+            for step in self.record.steps[-self.batches.steps_per_epoch :]
+            if (step.stage, step.epoch) == (self.stage.name, number)
+        ]
+        scores = evaluation.scores(self.trainer, self._held_out(), self.batches.batch_size)
+        epoch = Epoch(
+            stage=self.stage.name,
+            epoch=number,
+            step=of_run,
+            train_loss=math.fsum(step.loss for step in steps) / len(steps),
+            test_loss=scores.loss,
+            test_accuracy=scores.top1,
+            test_top5_accuracy=scores.top5,
+            seconds=math.fsum(step.seconds for step in steps) + time.perf_counter() - begun,
+        )
+        self.record.add_epoch(epoch)
+        self.progress.epoch(epoch)
 
-    Args:
-        trainer: The model.
-        images: NHWC.
-        labels: Classes, shape (N,).
-        batch_size: Images at a time.
-    """
-    outputs = logits(trainer, images, batch_size)
-    correct = np.argmax(outputs, axis=1) == labels
-    return cross_entropy(outputs, labels), float(correct.mean())
+    def _held_out(self) -> Iterator[tuple[Images, Labels]]:
+        """Give the held-out images, unless the run has been asked to end."""
+        batches = self.batches
+        for part in held_out(batches.dataset, batches.normalisation, batches.batch_size):
+            if self.stop.asked:
+                self._save()
+                self.stop.heed()
+            yield part
 
+    def _impatient(self) -> bool:
+        """Whether the best test accuracy is as many epochs ago as the stage has patience for."""
+        found = [
+            epoch.test_accuracy for epoch in self.record.epochs if epoch.stage == self.stage.name
+        ]
+        if self.stage.patience is None or not found:
+            return False
+        return len(found) - 1 - found.index(max(found)) >= self.stage.patience
 
-def logits(trainer: Trainer, images: Images, batch_size: int) -> NDArray[np.float64]:
-    """Give a model's outputs for any number of images (NHWC), shape (N, classes).
+    def _save_if_due(self, done: int) -> None:
+        """Write a checkpoint after so many steps or seconds, and when the run is to end."""
+        by_steps = self.checkpoint_every and done % self.checkpoint_every == 0
+        by_time = time.monotonic() - self._saved > CHECKPOINT_SECONDS
+        if by_steps or by_time or self.stop.asked:
+            self._save()
+        self.stop.heed()
 
-    The last batch is filled up with zeros, so that a compiled backend sees one shape only.
-    """
-    outputs = []
-    for start in range(0, len(images), batch_size):
-        part = images[start : start + batch_size]
-        filled = np.zeros((batch_size, *images.shape[1:]), images.dtype)
-        filled[: len(part)] = part
-        outputs.append(trainer.logits(filled)[: len(part)])
-    return np.concatenate(outputs).astype(np.float64)
-
-
-def cross_entropy(outputs: NDArray[np.float64], labels: Labels) -> float:
-    """Give the mean softmax cross-entropy.
-
-    Args:
-        outputs: Logits, shape (N, classes).
-        labels: Classes, shape (N,).
-    """
-    shifted = outputs - outputs.max(axis=1, keepdims=True)
-    normaliser = np.log(np.exp(shifted).sum(axis=1))
-    chosen = np.take_along_axis(shifted, labels[:, np.newaxis], axis=1)[:, 0]
-    return float((normaliser - chosen).mean())
+    def _save(self) -> None:
+        self.record.add_checkpoint(self.trainer.weights(), self.trainer.slots())
+        self._saved = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
@@ -68,8 +69,10 @@ class Lines(Quiet):
 class Bar(Quiet):
     """Shows a bar with the loss, the rate and the time left, and a line an epoch above it."""
 
-    def __init__(self, stream: TextIO, steps: int) -> None:
-        self._bar: Any = tqdm(total=steps, unit="step", file=stream, dynamic_ncols=True)
+    def __init__(self, stream: TextIO, steps: int, done: int = 0) -> None:
+        self._bar: Any = tqdm(
+            total=steps, initial=done, unit="step", file=stream, dynamic_ncols=True
+        )
 
     def __exit__(
         self,
@@ -90,22 +93,57 @@ class Bar(Quiet):
         self._bar.write(summary(epoch), file=self._bar.fp)
 
 
-def show(steps: int, *, quiet: bool, stream: TextIO = sys.stderr) -> Progress:
+class Several:
+    """Tells each of several."""
+
+    def __init__(self, *parts: Progress) -> None:
+        self._parts = parts
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        """Begin with all of them."""
+        for part in self._parts:
+            self._open.enter_context(part)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop all of them, the last one first."""
+        self._open.close()
+
+    def step(self, step: Step) -> None:
+        """A step is done."""
+        for part in self._parts:
+            part.step(step)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """An epoch is done and tested."""
+        for part in self._parts:
+            part.epoch(epoch)
+
+
+def show(steps: int, done: int = 0, *, quiet: bool, stream: TextIO = sys.stderr) -> Progress:
     """Give what fits the stream: a bar if it is a terminal, else lines; nothing if quiet.
 
     Args:
         steps: Number of steps of the run.
+        done: How many of them an earlier process has done.
         quiet: Show nothing.
         stream: Where to.
     """
     if quiet:
         return Quiet()
-    return Bar(stream, steps) if stream.isatty() else Lines(stream)
+    return Bar(stream, steps, done) if stream.isatty() else Lines(stream)
 
 
 def summary(epoch: Epoch) -> str:
     """Give an epoch's results as a line of text."""
     return (
         f"epoch {epoch.epoch}: train loss {epoch.train_loss:.4f}, test loss {epoch.test_loss:.4f}, "
-        f"test accuracy {epoch.test_accuracy:.2%}, {epoch.seconds:.1f} s"
+        f"test accuracy {epoch.test_accuracy:.2%} (top 5: {epoch.test_top5_accuracy:.2%}), "
+        f"{epoch.seconds:.1f} s"
     )

@@ -1,40 +1,54 @@
 """The run directory: what a run was, what it did at every step, and what came out.
 
-    run.json           model, recipe, data, digests, environment, result and status
-    steps.jsonl        a line a step: step, epoch, loss, learning_rate, batch_digest, seconds
-    epochs.csv         a row an epoch: epoch, train_loss, test_loss, test_accuracy, seconds
-    final.weights.h5   the weights in Keras's format, which every backend can load
+    run.json             model, recipe, data, digests, environment, result and status
+    steps.jsonl          a line a step; see `Step`
+    epochs.csv           a row an epoch; see `Epoch`
+    normalisation.npz    what is taken from every image and divided by
+    final.weights.h5     the weights in Keras's format, which every backend can load
+    checkpoints          from which the run can go on; see `ranparity.training.checkpoint`
+    place.json           where this machine has the data; the one file that is of no use elsewhere
 
 Steps and epochs count from 1; a step's loss is that of its batch before the update. Numbers are
 written so that reading them gives the same bits. `steps.jsonl` grows line by line; every other file
-is written beside its place and renamed into it, so that it is there whole or not at all.
+is written beside its place and renamed into it, so that it is there whole or not at all. A lock on
+`.lock` keeps a second process out; the system lets go of it however the first one ends.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from ranparity.errors import InputError
-from ranparity.files import write_text
+from ranparity.files import PARTIAL, write_text
+from ranparity.training import checkpoint
 
 RUN = "run.json"
 STEPS = "steps.jsonl"
 EPOCHS = "epochs.csv"
+NORMALISATION = "normalisation.npz"
 WEIGHTS = "final.weights.h5"
+PLACE = "place.json"
+LOCK = ".lock"
+SCALARS = "tensorboard"
 
 
 @dataclass(frozen=True)
 class Step:
-    """A line of `steps.jsonl`; `seconds` is what the step took, its batch included."""
+    """A line of `steps.jsonl`; `seconds` is what the step took, the wait for its batch included."""
 
     step: int
+    stage: str
     epoch: int
     loss: float
     learning_rate: float
@@ -44,85 +58,212 @@ class Step:
 
 @dataclass(frozen=True)
 class Epoch:
-    """A row of `epochs.csv`; `train_loss` is the mean of the epoch's steps."""
+    """A row of `epochs.csv`: an epoch of a stage, tested after the run's step number `step`.
 
+    `train_loss` is the mean of the epoch's steps, accuracies are in [0, 1], `seconds` is what its
+    steps and its test took.
+    """
+
+    stage: str
     epoch: int
+    step: int
     train_loss: float
     test_loss: float
     test_accuracy: float
+    test_top5_accuracy: float
     seconds: float
 
 
 class Record:
-    """A run directory that is being written.
+    """A run directory that is being written, by this process alone until `release`.
 
     Args:
         folder: Where; it is made if it is not there.
-        description: What is known at the start, for `run.json`.
 
     Raises:
-        InputError: The folder cannot be written.
+        InputError: Another process is writing it.
+        OSError: It cannot be written.
     """
 
-    def __init__(self, folder: Path, description: dict[str, Any]) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.run = {**description, "status": "running"}
-        self._epochs: list[Epoch] = []
-        self._steps: list[Step] = []
+        self.run: dict[str, Any] = {}
+        self.steps: list[Step] = []
+        self.epochs: list[Epoch] = []
+        self._log = hashlib.sha256()
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (RUN, STEPS, EPOCHS, WEIGHTS):
-            (folder / name).unlink(missing_ok=True)
+        self._lock = filelock.FileLock(folder / LOCK, timeout=0)
+        try:
+            self._lock.acquire()
+        except filelock.Timeout:
+            raise InputError(
+                f"{folder}: another process is writing this run: wait for its end, or give "
+                "another folder with --out"
+            ) from None
+
+    def begin(self, description: dict[str, Any], place: dict[str, Any]) -> None:
+        """Begin a new run; what an earlier one has left goes.
+
+        Args:
+            description: What is known at the start, for `run.json`.
+            place: Where this machine has the data.
+        """
+        for name in (RUN, STEPS, EPOCHS, NORMALISATION, WEIGHTS, PLACE):
+            (self.folder / name).unlink(missing_ok=True)
+        checkpoint.drop(self.folder)
+        shutil.rmtree(self.folder / SCALARS, ignore_errors=True)
+        self.run = {**description, "status": "running"}
+        self.write_json(PLACE, place)
+        (self.folder / STEPS).touch()
+        self._write_epochs()
+        self._write_run()  # last: a folder without it has no run in it
+
+    def go_on(self, run: dict[str, Any], state: checkpoint.State | None) -> None:
+        """Go back to a checkpoint (None: to the start) and go on from there.
+
+        Args:
+            run: What `run.json` holds from now on.
+            state: Of the checkpoint.
+
+        Raises:
+            InputError: The log of the steps is not the one that led to the checkpoint.
+        """
+        checkpoint.tidy(self.folder)
+        done = state.step if state else 0
+        self.steps, self.epochs = [], []
+        self._log = hashlib.sha256()
+        lines = self._lines()[:done]
+        for line in lines:
+            self._note(_step(line))
+        if state and (len(lines) < done or self.log_digest != state.log):
+            raise InputError(
+                f"{self.folder / STEPS}: expected the log of the {done} steps that led to the "
+                "checkpoint, and it is another: the run cannot go on"
+            )
+        write_text(self.folder / STEPS, "".join(line + "\n" for line in lines))
+        self.epochs = [epoch for epoch in self._epochs_written() if epoch.step <= done]
+        self._write_epochs()
+        self.run = {**run, "status": "running"}
         self._write_run()
-        (folder / STEPS).touch()
-        self.add_epochs()
 
     @property
-    def steps(self) -> list[Step]:
-        """The steps so far."""
-        return self._steps
-
-    @property
-    def epochs(self) -> list[Epoch]:
-        """The epochs so far."""
-        return self._epochs
+    def log_digest(self) -> str:
+        """SHA-256 of the steps so far, without their times."""
+        return self._log.hexdigest()
 
     def add_step(self, step: Step) -> None:
         """Add a line to the log of steps."""
-        self._steps.append(step)
+        self._note(step)
         with (self.folder / STEPS).open("a", encoding="utf-8") as log:
             log.write(json.dumps(asdict(step), allow_nan=False) + "\n")
 
-    def add_epochs(self, *epochs: Epoch) -> None:
-        """Add rows to the table of epochs."""
-        self._epochs.extend(epochs)
-        text = io.StringIO()
-        rows = csv.DictWriter(text, [field.name for field in fields(Epoch)], lineterminator="\n")
-        rows.writeheader()
-        rows.writerows(asdict(epoch) for epoch in self._epochs)
-        write_text(self.folder / EPOCHS, text.getvalue())
+    def add_epoch(self, epoch: Epoch) -> None:
+        """Add a row to the table of epochs."""
+        self.epochs.append(epoch)
+        self._write_epochs()
+
+    def add_checkpoint(self, weights: checkpoint.Arrays, slots: checkpoint.Arrays) -> None:
+        """Write down what the run needs to go on from here."""
+        with (self.folder / STEPS).open("a") as log:  # on the disk before what refers to it
+            os.fsync(log.fileno())
+        state = checkpoint.State(len(self.steps), self.log_digest)
+        checkpoint.write(self.folder, checkpoint.Checkpoint(state, weights, slots))
 
     def save_weights(self, save: Callable[[str], None]) -> None:
         """Write the weights with a function that takes the path, such as Keras's `save_weights`."""
-        beside = self.folder / f"partial.{WEIGHTS}"
+        beside = self.folder / f"{PARTIAL}.{WEIGHTS}"  # Keras looks at how the name ends
         save(str(beside))
         beside.replace(self.folder / WEIGHTS)
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Write a file of the run directory."""
+        text = json.dumps(content, indent=2, allow_nan=False)
+        write_text(self.folder / name, text + "\n")
 
     def close(self, status: str, **results: Any) -> None:
         """Write down how the run ended, and its results."""
         self.run.update(results, status=status)
         self._write_run()
 
+    def release(self) -> None:
+        """Let another process write the run."""
+        self._lock.release()
+
+    def _note(self, step: Step) -> None:
+        self.steps.append(step)
+        self._log.update(json.dumps(timeless(step)).encode() + b"\n")
+
+    def _lines(self) -> list[str]:
+        """Give the whole lines of the log; a process that was killed may have left half a one."""
+        text = (self.folder / STEPS).read_text(encoding="utf-8", errors="replace")
+        return text.split("\n")[:-1]
+
+    def _epochs_written(self) -> list[Epoch]:
+        with (self.folder / EPOCHS).open(encoding="utf-8", newline="") as table:
+            return [_epoch(row) for row in csv.DictReader(table)]
+
+    def _write_epochs(self) -> None:
+        text = io.StringIO()
+        rows = csv.DictWriter(text, [field.name for field in fields(Epoch)], lineterminator="\n")
+        rows.writeheader()
+        rows.writerows(asdict(epoch) for epoch in self.epochs)
+        write_text(self.folder / EPOCHS, text.getvalue())
+
     def _write_run(self) -> None:
-        text = json.dumps(self.run, indent=2, allow_nan=False)
-        write_text(self.folder / RUN, text + "\n")
+        self.write_json(RUN, self.run)
 
 
-def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """See that a run can be written there, without writing anything.
+def timeless(row: Step | Epoch) -> dict[str, Any]:
+    """Give a step or an epoch without what it took, the one thing that two equal runs differ in."""
+    content = asdict(row)
+    del content["seconds"]
+    return content
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """Read a run's `run.json`.
 
     Raises:
-        InputError: There is something else, or an earlier run that is not to be overwritten, or no
-            permission to write.
+        InputError: There is none, or it is damaged.
+    """
+    return _read_json(folder / RUN, "a run directory, which holds")
+
+
+def read_place(folder: Path) -> dict[str, Any]:
+    """Read where the machine has the data of a run; nothing if the run comes from elsewhere.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    path = folder / PLACE
+    return _read_json(path, "where the data are:") if path.is_file() else {}
+
+
+def _read_json(path: Path, what: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"{path.parent}: expected {what} {path.name}: no such file")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # of the text or of its encoding
+        raise InputError(f"{path}: expected JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a JSON object. Received: {type(content).__name__}")
+    return content
+
+
+def check_folder(folder: Path, *, allowed: bool) -> bool:
+    """See that a run can be written there, without writing anything.
+
+    Args:
+        folder: The run directory.
+        allowed: Whether there may be a run already (to replace it, or to go on with it).
+
+    Returns:
+        Whether there is one.
+
+    Raises:
+        InputError: There is something else, or a run that may not be there, or no permission to
+            write.
     """
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir():
@@ -130,10 +271,34 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
     if not os.access(existing, os.W_OK | os.X_OK):
         raise InputError(f"--out {folder}: no permission to write in {existing}")
     names = {path.name for path in folder.iterdir()} if existing == folder else set()
-    if names and RUN not in names:
+    if RUN not in names and not _is_of_a_start(names):
         raise InputError(f"--out {folder}: expected an empty folder or a run, and it is neither")
-    if names and not overwrite:
+    if RUN in names and not allowed:
         raise InputError(
             f"--out {folder}: there is a run already: give another folder with --out, "
-            "or --overwrite to replace that run"
+            "--resume to go on with that run, or --overwrite to replace it"
         )
+    return RUN in names
+
+
+def _is_of_a_start(names: Sequence[str] | set[str]) -> bool:
+    """Whether a folder is empty or holds what a run leaves that was killed as it began."""
+    early = {LOCK, PLACE, STEPS, EPOCHS}
+    return all(name in early or name.endswith(PARTIAL) for name in names)
+
+
+def _step(line: str) -> Step:
+    try:
+        return Step(**json.loads(line))
+    except (ValueError, TypeError):
+        raise InputError(f"{STEPS}: expected a step, found {line[:60]!r}") from None
+
+
+def _epoch(row: dict[str, str]) -> Epoch:
+    """Read a row of the table of epochs."""
+    try:
+        stage, epoch, step = row["stage"], int(row["epoch"]), int(row["step"])
+        numbers = [float(row[field.name]) for field in fields(Epoch)[3:]]
+    except (ValueError, TypeError, KeyError):
+        raise InputError(f"{EPOCHS}: expected an epoch, found {row}") from None
+    return Epoch(stage, epoch, step, *numbers)

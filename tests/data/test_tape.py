@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from scipy.special import ndtri
+from scipy.stats import beta, chisquare, kstest
 
-from ranparity.data import tape
-from ranparity.data.tape import Tape, inverse_normal, logarithm
+from ranparity.data.tape import Tape
 from ranparity.errors import InputError
 
 SEEDS = st.integers(0, 2**64 - 1)
@@ -64,6 +63,10 @@ def test_golden_draws() -> None:
         "-0x1.2c3b7defa1482p-3",
         "-0x1.5959d10183934p-1",
     ]
+    betas = [x.hex() for x in drawn.betas("golden", 3, 0.2, **place).tolist()]
+    assert betas == ["0x1.ffdac7ed5d8dfp-1", "0x1.e3e7908e5f682p-1", "0x1.776e77cea1e74p-1"]
+    (share,) = drawn.betas("golden", 1, 4.0, **place).tolist()
+    assert share.hex() == "0x1.0ab3c19751b6dp-1"
 
 
 def test_golden_normals_in_bulk() -> None:
@@ -72,6 +75,12 @@ def test_golden_normals_in_bulk() -> None:
     assert hashlib.sha256(normals.tobytes()).hexdigest() == GOLDEN_MILLION
 
 
+def test_golden_betas_in_bulk() -> None:
+    drawn = [Tape(0).betas("golden", 10_000, alpha).astype("<f8") for alpha in (0.2, 1.0, 4.0)]
+    assert hashlib.sha256(b"".join(betas.tobytes() for betas in drawn)).hexdigest() == GOLDEN_BETAS
+
+
+GOLDEN_BETAS = "fc424a3026f172072a7fe915a73ff757587777cdbf1f39a4ccb47ca643bcc143"
 GOLDEN_MILLION = "8097e603ab5cea340eb5eb40eac9b22e15645b8d4499b16d1aea75e280f609f7"
 
 
@@ -123,6 +132,15 @@ def test_uniforms_are_below_one_and_fill_the_interval() -> None:
     assert abs(uniforms.mean() - 0.5) < 5 * math.sqrt(1 / 12 / 100_000)
 
 
+@pytest.mark.parametrize("below", [2, 9, 300])
+def test_integers_are_equally_likely(below: int) -> None:
+    """By Pearson's chi-square, which notices if one of them is left out or twice as likely."""
+    drawn = Tape(1).integers("x", 100_000, below)
+    assert chisquare(np.bincount(drawn, minlength=below)).pvalue > 1e-3
+    uneven = Tape(1).integers("x", 100_000, below + 1) % below
+    assert chisquare(np.bincount(uneven, minlength=below)).pvalue < 1e-6
+
+
 def test_normals_have_the_moments_of_a_normal() -> None:
     """Each moment within five standard deviations of its own sampling error."""
     normals, count = Tape(1).normals("x", 200_000), 200_000
@@ -132,38 +150,53 @@ def test_normals_have_the_moments_of_a_normal() -> None:
     assert abs((normals**4).mean() - 3) < 5 * math.sqrt(96 / count)
 
 
-EVERYWHERE = np.concatenate(
-    [
-        np.linspace(0.001, 0.999, 1999),
-        10.0 ** -np.linspace(1, 15.9, 500),
-        1 - 10.0 ** -np.linspace(1, 15.9, 500),
-        [2.0**-53, 1 - 2.0**-53, 0.075, 0.925, 0.5, math.exp(-25), 1 - math.exp(-25)],
-    ]
+@pytest.mark.parametrize("alpha", [0.1, 0.2, 0.4, 1.0, 1.5, 4.0])
+def test_betas_are_of_their_distribution(alpha: float) -> None:
+    """By Kolmogorov and Smirnov; an alpha that is a fifth off is told apart by as many numbers.
+
+    Only those below a half, as float64 cannot hold what is close to 1; and these are a half.
+    """
+    betas = Tape(1).betas("x", 50_000, alpha)
+    low = betas[betas < 0.5]
+    assert abs(len(low) - 25_000) < 5 * math.sqrt(50_000) / 2
+    assert kstest(low, lambda x: 2 * beta(alpha, alpha).cdf(x)).pvalue > 1e-3
+    assert kstest(low, lambda x: 2 * beta(alpha * 1.2, alpha * 1.2).cdf(x)).pvalue < 1e-6
+
+
+@given(
+    seed=SEEDS,
+    alpha=st.one_of(st.floats(0, 4, exclude_min=True), st.floats(0.05, 2)),
+    place=PLACES,
 )
-PRECISION = 2e-15  # published for AS 241: about 1e-16; and SciPy's own error
+@example(seed=0, alpha=5e-324, place=0)  # its powers are all 0 and infinite
+def test_betas_are_joehnks_of_the_streams_words(seed: int, alpha: float, place: int) -> None:
+    """Once more with Python's own powers, one pair after another."""
+    drawn = Tape(seed)
+    betas = drawn.betas("x", 5, alpha, epoch=place, step=place).tolist()
+    words = drawn.words("x", 10_000, epoch=place, step=place).tolist()
+    points = [((word >> 12) * 2 + 1) / 2**53 for word in words]
+    expected = []
+    for u, v in zip(points[::2], points[1::2], strict=True):
+        if len(expected) < 5 and power(u, alpha) + power(v, alpha) <= 1:
+            apart = (math.log(v) - math.log(u)) / alpha
+            expected.append(1 / (1 + math.exp(min(apart, 700))))
+    np.testing.assert_allclose(betas, expected, rtol=min(1e-13 / alpha, 0.1), atol=1e-300)
 
 
-def test_the_inverse_normal_is_scipys() -> None:
-    np.testing.assert_allclose(inverse_normal(EVERYWHERE), ndtri(EVERYWHERE), rtol=PRECISION)
+def power(base: float, alpha: float) -> float:
+    return math.exp(math.log(base) / alpha)
 
 
-def test_the_inverse_normal_is_odd() -> None:
-    below = EVERYWHERE[EVERYWHERE < 0.5]
-    exact = below[1 - (1 - below) == below]  # those whose distance from 1 float64 can hold
-    assert len(exact) > 20
-    assert np.array_equal(inverse_normal(exact), -inverse_normal(1 - exact))
+@given(seed=SEEDS, first=st.integers(0, 40), more=st.integers(0, 40), alpha=st.floats(0.1, 4))
+def test_more_betas_begin_with_the_fewer(seed: int, first: int, more: int, alpha: float) -> None:
+    longer = Tape(seed).betas("x", first + more, alpha)
+    assert np.array_equal(Tape(seed).betas("x", first, alpha), longer[:first])
 
 
-@given(st.lists(st.floats(1e-300, 1e300), min_size=1, max_size=50))
-def test_the_logarithm_is_within_an_ulp_or_two(numbers: list[float]) -> None:
-    expected = [math.log(x) for x in numbers]
-    np.testing.assert_allclose(logarithm(np.array(numbers)), expected, rtol=5e-16, atol=1e-300)
-
-
-def test_a_series_cut_short_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tape, "_ATANH", tape._ATANH[:8])
-    with pytest.raises(AssertionError):
-        test_the_inverse_normal_is_scipys()
+@pytest.mark.parametrize("alpha", [0, -1, 4.001, math.nan])
+def test_betas_refuse_what_they_would_wait_for_too_long(alpha: float) -> None:
+    with pytest.raises(ValueError, match=r"must be above 0 and up to 4\. Received: alpha="):
+        Tape(0).betas("x", 1, alpha)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**64])

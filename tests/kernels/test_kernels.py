@@ -6,6 +6,9 @@ On TensorFlow and JAX the layer tests hold them against plain loops.
 from __future__ import annotations
 
 import inspect
+import os
+import subprocess
+import sys
 from typing import Any
 
 import hypothesis
@@ -129,3 +132,30 @@ def test_inference_uses_the_given_statistics() -> None:
             given, mean, variance, gamma, beta, epsilon=1e-5, axis=axis
         )
         assert error(array(found), array(wanted)) <= FLOAT64
+
+
+STRIDED = """
+import torch
+from ranparity.kernels import torch as kernels
+torch.set_num_threads(2)
+for _ in range(60):
+    x = torch.randn(7, 32, 32, 4, requires_grad=True)
+    w = torch.randn(1, 1, 4, 4, requires_grad=True)
+    y = kernels.convolution(
+        x, w, stride=(2, 2), pad=(0, 0), dilation=(1, 1), group=1, data_format="channels_last"
+    )
+    torch.autograd.grad((y * y).sum(), (x, w))
+"""
+
+
+def test_a_strided_1x1_convolution_of_few_channels_does_not_kill_the_process() -> None:
+    """PyTorch 2.13's own does, with an odd batch on two threads."""
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", STRIDED],
+        env=environment | {"KERAS_BACKEND": "torch"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.returncode}: {done.stderr[-500:]}"

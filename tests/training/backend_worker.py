@@ -1,22 +1,25 @@
 """Trains a small net of plain Keras layers on one backend in several ways, for test_backends.py.
 
 Usage: python backend_worker.py BACKEND FOLDER [WEIGHTS...]. Writes into FOLDER `report.json` and,
-for each way of training, the weights and velocities after it; the WEIGHTS files, written by workers
-of other backends, are loaded and held against the arrays beside them.
+for each way of training, the weights and optimizer slots after it; the WEIGHTS files, written by
+workers of other backends, are loaded and held against the arrays beside them.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ranparity.data.augment import Augmentation
 
-from ranparity.data import digest, digits
-from ranparity.data.batches import Batches
+from ranparity.data import digest, digits, normalisation
+from ranparity.data.batches import Batches, held_out
 from ranparity.data.tape import Tape
+from ranparity.errors import InputError
 from ranparity.training import backends, update, variables
 from ranparity.training.backends import Backend, Trainer
 from ranparity.training.update import Update
@@ -48,23 +51,27 @@ def trainer(backend: Backend, rule: Update = NESTEROV) -> Trainer:
     return backend.trainer(model, rule)
 
 
-def train(trained: Trainer, batches: Batches, steps: range) -> list[float]:
-    seen = [batches.at(step) for step in steps]
-    return [trained.step(batch.images, batch.labels, RATE) for batch in seen]
+def train(trained: Trainer, batches: Batches, steps: range, rule: Update = NESTEROV) -> list[float]:
+    seen = {step: batches.at(step) for step in steps}
+    return [
+        trained.step(batch.images, batch.targets, rule.scalars(step, RATE))
+        for step, batch in seen.items()
+    ]
 
 
 def save(folder: Path, name: str, trained: Trainer) -> None:
     np.savez(folder / f"{name}-weights.npz", **trained.weights())
-    np.savez(folder / f"{name}-velocities.npz", **trained.velocities())
+    np.savez(folder / f"{name}-slots.npz", **trained.slots())
 
 
 def decoupled(
-    weight: Any, gradient: Any, velocity: Any, rate: Any, momentum: float, decay: float
+    update: Update, weight: Any, gradient: Any, slots: Any, scalars: Any, _: Any
 ) -> tuple[Any, Any]:
     """A fault: the decay beside the velocity, as Keras's `SGD(weight_decay=...)` has it."""
-    moved = momentum * velocity + rate * gradient
-    step = (1 + momentum) * moved - momentum * velocity
-    return weight - step - rate * decay * weight, moved
+    (velocity,), (rate,) = slots, scalars
+    moved = update.momentum * velocity + rate * gradient
+    step = (1 + update.momentum) * moved - update.momentum * velocity
+    return weight - step - rate * update.weight_decay * weight, (moved,)
 
 
 def ways(backend: Backend, folder: Path, batches: Batches) -> dict[str, list[float]]:
@@ -76,9 +83,9 @@ def ways(backend: Backend, folder: Path, batches: Batches) -> dict[str, list[flo
     again = trainer(backend)
     losses["again"] = train(again, batches, range(STEPS // 2))
     save(folder, "half", again)
-    weights, velocities = again.weights(), again.velocities()
+    weights, slots = again.weights(), again.slots()
     resumed = trainer(backend, NESTEROV)
-    resumed.restore(weights, velocities)
+    resumed.restore(weights, slots)
     losses["resumed"] = train(resumed, batches, range(STEPS // 2, STEPS))
     save(folder, "resumed", resumed)
     losses["again"] += train(again, batches, range(STEPS // 2, STEPS))
@@ -87,11 +94,19 @@ def ways(backend: Backend, folder: Path, batches: Batches) -> dict[str, list[flo
         once = trainer(backend, Update("caffe-nesterov", MOMENTUM, decay))
         losses[name] = train(once, batches, range(1))
         save(folder, name, once)
-    update.RULES = {**update.RULES, "decoupled": decoupled}
+    fault = replace(update.RULES["caffe-nesterov"], move=decoupled)
+    update.RULES = {**update.RULES, "decoupled": fault}
     faulty = trainer(backend, Update("decoupled", MOMENTUM, DECAY))
     losses["decoupled"] = train(faulty, batches, range(STEPS))
-    other_order = Batches(batches.dataset, Tape(6), batches.batch_size)
+    other_order = replace(batches, tape=Tape(6))
     losses["other-order"] = train(trainer(backend), other_order, range(STEPS))
+    for name in ("adamw-pytorch", "adamw-keras"):
+        rule = Update(name, MOMENTUM, DECAY)
+        moments = trainer(backend, rule)
+        losses[name] = train(moments, batches, range(STEPS), rule)
+        save(folder, name, moments)
+    mixed = replace(batches, augmentation=Augmentation(padding=4, flip=True, mixup=1.0))
+    losses["mixed"] = train(trainer(backend), mixed, range(STEPS))
     return losses
 
 
@@ -100,7 +115,7 @@ def test_mode(backend: Backend, folder: Path, batches: Batches) -> bool:
     trained = trainer(backend)
     train(trained, batches, range(2))
     before = digest.of_named_arrays(trained.weights())
-    outputs = trained.logits(batches.dataset.test_images[:32])
+    outputs = trained.logits(next(held_out(batches.dataset, batches.normalisation, 32))[0])
     np.save(folder / "logits.npy", outputs)
     return digest.of_named_arrays(trained.weights()) == before
 
@@ -122,21 +137,39 @@ def exchanged(backend: Backend, folder: Path, batches: Batches, files: list[str]
     return {"final": kept, "loaded": files}
 
 
+def refusals(trained: Trainer) -> list[str]:
+    """What is said of slots that are not the model's, which must be left as they are."""
+    weights, slots = trained.weights(), trained.slots()
+    before = digest.of_named_arrays(weights | slots)
+    (first, array), *others = slots.items()
+    zeros = {name: np.zeros_like(weight) for name, weight in weights.items()}
+    said = []
+    for wrong in (dict(others), {**slots, first: array[:1]}):
+        try:
+            trained.restore(zeros, wrong)
+        except InputError as error:
+            said.append(str(error))
+    assert digest.of_named_arrays(trained.weights() | trained.slots()) == before
+    return said
+
+
 def main(name: str, folder: Path, files: list[str]) -> None:
     backend, switches = backends.start(name)
     model = build()
     initial = variables.initialise(model, TAPE)
     started = backend.trainer(model, NESTEROV)
-    batches = Batches(digits.load(), TAPE, 32)
+    dataset = digits.load()
+    batches = Batches(dataset, TAPE, 32, normalisation.fit("range", dataset))
     report = {
         "switches": switches,
-        "device": started.device(),
+        "device": backend.device(),
         "initial": digest.of_named_arrays(initial),
         "initial_in_model": digest.of_named_arrays(started.weights()),
         "batches": [batches.at(step).digest for step in range(STEPS)],
         "losses": ways(backend, folder, batches),
         "test_mode_changes_nothing": test_mode(backend, folder, batches),
         "exchanged": exchanged(backend, folder, batches, files),
+        "refusals": refusals(started),
     }
     (folder / "report.json").write_text(json.dumps(report))
 

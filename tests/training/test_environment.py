@@ -20,6 +20,16 @@ def test_the_processor_is_named(tmp_path: Path) -> None:
     assert environment.processor(tmp_path / "none") != "A Chip"
 
 
+def test_peak_memory_is_in_bytes_and_grows_with_what_is_used() -> None:
+    before = environment.peak_memory()
+    assert before is not None
+    assert before > 10_000_000  # Python alone has more
+    taken = b"x" * (before + 50_000_000)
+    after = environment.peak_memory()
+    assert after is not None
+    assert after >= len(taken)
+
+
 def test_the_source_digest_sees_contents_and_names_of_python_files_alone(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "a.py").write_text("1")

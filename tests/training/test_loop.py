@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import math
+import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,59 +13,93 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from ranparity.data import normalisation
 from ranparity.data.batches import Batches
-from ranparity.data.dataset import Dataset
+from ranparity.data.dataset import ArrayPart, Dataset, in_memory
 from ranparity.data.tape import Tape
 from ranparity.errors import InputError
-from ranparity.training import recipe
-from ranparity.training.loop import Loop, cross_entropy, evaluate, logits
+from ranparity.training import checkpoint, recipe
+from ranparity.training.interrupt import Stop
+from ranparity.training.loop import Loop
 from ranparity.training.progress import Quiet
 from ranparity.training.record import Record, Step
+from ranparity.training.update import Update
 
-RECIPE = replace(recipe.named("digits"), batch_size=4, schedule=((3, 0.5),), learning_rate=0.1)
+(DIGITS,) = recipe.named("digits").stages
+STAGE = replace(DIGITS, batch_size=4, schedule=((3, 0.5),), learning_rate=0.1)
 
 
 class Scripted:
     """Stands in for a model: notes what it is given, and answers by rule.
 
-    Its loss is 1/n at the n-th step; its outputs are an image's numbers.
+    Its loss is 1/n at the n-th step; its outputs are an image's numbers. Its one weight counts the
+    steps.
     """
 
     def __init__(self, losses: list[float] | None = None) -> None:
         self.losses = losses or [1 / n for n in range(1, 100)]
         self.rates: list[float] = []
         self.labels: list[list[int]] = []
-        self.tested: list[int] = []
+        self.stop: Stop | None = None
+        self.stop_at = -1
 
-    def step(self, images: NDArray[Any], labels: NDArray[Any], learning_rate: float) -> float:
-        assert len(images) == len(labels)
-        self.rates.append(learning_rate)
-        self.labels.append(labels.tolist())
+    def step(self, images: NDArray[Any], targets: NDArray[Any], scalars: Any) -> float:
+        assert len(images) == len(targets)
+        self.rates += scalars
+        self.labels.append(targets.argmax(axis=1).tolist())
+        if len(self.rates) == self.stop_at:
+            assert self.stop
+            self.stop.ask(signal.SIGINT)
         return self.losses[len(self.rates) - 1]
 
     def logits(self, images: NDArray[Any]) -> NDArray[Any]:
-        self.tested.append(len(images))
         return images.reshape(len(images), -1)
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        return {"steps": np.array([len(self.rates)])}
+
+    def slots(self) -> dict[str, NDArray[Any]]:
+        return {}
 
 
 def dataset() -> Dataset:
     """Ten images for training and six held out, of which the model above gets four right."""
-    test = np.zeros((6, 1, 3, 1), np.float32)
+    test = np.zeros((6, 1, 3, 1), np.uint8)
     test[range(6), 0, [0, 1, 2, 0, 1, 2], 0] = 5
-    labels = np.array([0, 1, 2, 0, 0, 0])
-    train = np.arange(30, dtype=np.float32).reshape(10, 1, 3, 1)
-    return Dataset("small", train, np.arange(10) % 3, test, labels, 3)
+    train = np.arange(30, dtype=np.uint8).reshape(10, 1, 3, 1)
+    return in_memory(
+        "small",
+        ArrayPart(np.arange(10) % 3, train),
+        ArrayPart(np.array([0, 1, 2, 0, 0, 0]), test),
+        ("a", "b", "c"),
+    )
 
 
-def loop(trainer: Any, folder: Path) -> Loop:
-    batches = Batches(dataset(), Tape(0), 4)  # two steps an epoch
-    return Loop(trainer, batches, RECIPE, Record(folder, {}), Quiet())
+def loop(trainer: Any, folder: Path, stage: recipe.Stage = STAGE, **parts: Any) -> Loop:
+    data = dataset()
+    record = Record(folder)
+    record.begin({}, {})
+    return Loop(
+        trainer=trainer,
+        update=Update(stage.update, stage.momentum, stage.weight_decay),
+        batches=Batches(data, Tape(0), 4, normalisation.fit("range", data)),  # two steps an epoch
+        stage=stage,
+        offset=0,
+        record=record,
+        progress=Quiet(),
+        **{"stop": Stop(), **parts},
+    )
+
+
+def checkpoints(folder: Path) -> list[int]:
+    names = sorted((folder / "checkpoints").glob("*.npz"))
+    return [checkpoint.read(path).state.step for path in names]
 
 
 def test_steps_epochs_and_rates(tmp_path: Path) -> None:
     trainer = Scripted()
     trained = loop(trainer, tmp_path)
-    trained.run(5)
+    assert not trained.run(0, 5)
     assert trainer.rates == [0.1, 0.1, 0.1, 0.05, 0.05]
     logged = [json.loads(line) for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
     assert [line["step"] for line in logged] == [1, 2, 3, 4, 5]
@@ -77,46 +113,115 @@ def test_steps_epochs_and_rates(tmp_path: Path) -> None:
 def test_every_step_sees_its_batch(tmp_path: Path) -> None:
     trainer = Scripted()
     trained = loop(trainer, tmp_path)
-    trained.run(4)
-    assert trainer.labels == [trained.batches.at(step).labels.tolist() for step in range(4)]
+    trained.run(0, 4)
+    expected = [trained.batches.at(step).targets.argmax(axis=1).tolist() for step in range(4)]
+    assert trainer.labels == expected
 
 
 def test_an_epoch_ends_with_a_test_of_all_held_out_images(tmp_path: Path) -> None:
     trained = loop(Scripted(), tmp_path)
-    trained.run(3)
+    trained.run(0, 3)
     first, last = trained.record.epochs
-    assert (first.epoch, last.epoch) == (1, 2)
+    assert (first.epoch, first.step, last.epoch, last.step) == (1, 2, 2, 3)
     assert (first.train_loss, last.train_loss) == (0.75, 1 / 3)
-    assert first.test_accuracy == 4 / 6
-    held_out = trained.batches.dataset
-    outputs = held_out.test_images.reshape(6, 3).astype(np.float64)
-    expected = -log_softmax(outputs, axis=1)[range(6), held_out.test_labels].mean()
-    assert math.isclose(first.test_loss, expected, rel_tol=1e-15)
+    assert (first.test_accuracy, first.test_top5_accuracy) == (4 / 6, 1)
+    held_out = trained.batches.dataset.test
+    pixels = held_out.read(np.arange(6)).reshape(6, 3)
+    expected = -log_softmax(pixels / 127.5 - 1, axis=1)[range(6), held_out.labels].mean()
+    assert math.isclose(first.test_loss, expected, rel_tol=1e-6)
 
 
-def test_the_last_batch_of_a_test_is_filled_up_and_its_filling_ignored() -> None:
-    trainer, data = Scripted(), dataset()
-    whole = logits(Scripted(), data.test_images, 6)
-    assert np.array_equal(logits(trainer, data.test_images, 4), whole)  # type: ignore[arg-type]
-    assert trainer.tested == [4, 4]
+def test_a_checkpoint_is_written_after_each_epoch_and_as_often_as_asked(tmp_path: Path) -> None:
+    loop(Scripted(), tmp_path / "epochs").run(0, 5)
+    assert checkpoints(tmp_path / "epochs") == [4, 5]
+    loop(Scripted(), tmp_path / "steps", checkpoint_every=1).run(0, 4)
+    assert checkpoints(tmp_path / "steps") == [3, 4]
 
 
-def test_evaluate_gives_loss_and_accuracy() -> None:
-    data = dataset()
-    wrong = (data.test_labels + 1) % 3
-    assert evaluate(Scripted(), data.test_images, wrong, 3)[1] == 1 / 6
+def test_a_checkpoint_is_written_after_some_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ranparity.training.loop.CHECKPOINT_SECONDS", -1.0)
+    loop(Scripted([1.0, 1.0, math.nan]), tmp_path)
+    with pytest.raises(InputError):
+        loop(Scripted([1.0, 1.0, 1.0, math.nan]), tmp_path / "timed").run(0, 4)
+    assert checkpoints(tmp_path / "timed") == [2, 3]
 
 
-def test_cross_entropy_of_large_logits_neither_overflows_nor_is_clipped() -> None:
-    outputs = np.array([[1000.0, 0.0], [0.0, 1000.0]])
-    assert cross_entropy(outputs, np.array([0, 0])) == 500
+def test_a_run_that_is_asked_to_end_does_after_the_step_with_a_checkpoint(tmp_path: Path) -> None:
+    trainer = Scripted()
+    trainer.stop, trainer.stop_at = Stop(), 3
+    trained = loop(trainer, tmp_path, stop=trainer.stop)
+    with pytest.raises(KeyboardInterrupt):
+        trained.run(0, 6)
+    assert len(trained.record.steps) == 3
+    saved = checkpoint.newest(tmp_path, print)
+    assert saved is not None
+    assert saved.state.step == 3
+    assert saved.weights["steps"] == [3]
+
+
+def test_a_run_that_is_asked_to_end_while_it_tests(tmp_path: Path) -> None:
+    trained = loop(Scripted(), tmp_path)
+    answer = trained.trainer.logits
+
+    def asked(images: NDArray[Any]) -> NDArray[Any]:
+        if not trained.stop.asked:
+            trained.stop.ask(signal.SIGTERM)
+        return answer(images)
+
+    trained.trainer.logits = asked  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        trained.run(0, 6)
+    assert trained.record.epochs == []
+    assert checkpoints(tmp_path) == [2]
+    resumed = loop(Scripted(), tmp_path / "resumed")
+    for step in trained.record.steps:
+        resumed.record.add_step(step)
+    resumed.run(2, 4)
+    assert [epoch.step for epoch in resumed.record.epochs] == [2, 4], "the test is made up for"
+
+
+def test_the_second_half_of_a_run_is_that_of_a_whole_one(tmp_path: Path) -> None:
+    whole = loop(Scripted(), tmp_path / "whole")
+    whole.run(0, 6)
+    half = loop(Scripted(), tmp_path / "half")
+    for step in whole.record.steps[:3]:
+        half.record.add_step(step)
+    half.record.add_epoch(whole.record.epochs[0])
+    half.trainer.losses = whole.trainer.losses[3:]  # type: ignore[attr-defined]
+    half.run(3, 6)
+    timeless = [replace(step, seconds=0) for step in half.record.steps]
+    assert timeless == [replace(step, seconds=0) for step in whole.record.steps]
+    epochs = [replace(epoch, seconds=0) for epoch in half.record.epochs]
+    assert epochs == [replace(epoch, seconds=0) for epoch in whole.record.epochs]
+
+
+def test_patience_ends_a_stage_early_and_not_before(tmp_path: Path) -> None:
+    """The stand-in never gets better than after its first epoch."""
+    patient = loop(Scripted(), tmp_path / "patient", replace(STAGE, patience=3))
+    assert patient.run(0, 20)
+    assert [epoch.epoch for epoch in patient.record.epochs] == [1, 2, 3, 4]
+    assert not patient.run(8, 8), "a stage at its end has not ended early"
+    ended = loop(Scripted(), tmp_path / "ended", replace(STAGE, patience=3))
+    assert not ended.run(0, 6)
+    assert len(ended.record.steps) == 6
+
+
+def test_a_stage_that_has_ended_early_does_not_go_on(tmp_path: Path) -> None:
+    stage = replace(STAGE, patience=1)
+    trained = loop(Scripted(), tmp_path, stage)
+    trained.run(0, 20)
+    assert len(trained.record.steps) == 4
+    trained.run(4, 20)
+    assert len(trained.record.steps) == 4
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path, loss: float) -> None:
     trained = loop(Scripted([1.0, loss, 1.0]), tmp_path)
     with pytest.raises(InputError) as caught:
-        trained.run(3)
+        trained.run(0, 3)
     assert str(caught.value) == f"step 2: the loss is {loss}: lower --learning-rate"
     assert [step.step for step in trained.record.steps] == [1]
 
@@ -129,5 +234,12 @@ def test_the_loop_reports_each_step(tmp_path: Path) -> None:
             seen.append(step)
 
     trained = replace(loop(Scripted(), tmp_path), progress=Listening())
-    trained.run(2)
+    trained.run(0, 2)
     assert seen == trained.record.steps
+
+
+def test_no_thread_is_left_behind(tmp_path: Path) -> None:
+    before = threading.active_count()
+    with pytest.raises(InputError):
+        loop(Scripted([math.nan]), tmp_path).run(0, 4)
+    assert threading.active_count() == before

@@ -2,115 +2,243 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ranparity.errors import InputError
-from ranparity.training.record import Epoch, Record, Step, check_folder
+from ranparity.training import checkpoint, record
+from ranparity.training.record import Epoch, Record, Step, check_folder, timeless
 
-STEP = Step(1, 1, 0.1 + 0.2, 0.05, "abc", 0.25)
-EPOCH = Epoch(1, 2.5, 1 / 3, 0.95, 10.0)
+STEP = Step(1, "train", 1, 0.1 + 0.2, 0.05, "abc", 0.25)
+STEPS = [replace(STEP, step=number, loss=1 / number) for number in (1, 2, 3, 4)]
+EPOCH = Epoch("train", 1, 2, 2.5, 1 / 3, 0.95, 0.99, 10.0)
 
 
 def read(folder: Path) -> dict[str, object]:
-    content: dict[str, object] = json.loads((folder / "run.json").read_text())
-    return content
+    return record.read_run(folder)
+
+
+def begun(folder: Path, **description: object) -> Record:
+    made = Record(folder)
+    made.begin(description, {})
+    return made
+
+
+def lines(folder: Path) -> list[str]:
+    return (folder / "steps.jsonl").read_text().splitlines()
 
 
 def test_a_record_says_that_it_runs_and_how_it_ended(tmp_path: Path) -> None:
-    record = Record(tmp_path / "a" / "b", {"model": "net"})
-    assert read(record.folder) == {"model": "net", "status": "running"}
-    record.close("finished", steps=3)
-    assert read(record.folder) == {"model": "net", "status": "finished", "steps": 3}
+    made = begun(tmp_path / "a" / "b", model="net")
+    assert read(made.folder) == {"model": "net", "status": "running"}
+    made.close("finished", steps=3)
+    assert read(made.folder) == {"model": "net", "status": "finished", "steps": 3}
 
 
 def test_steps_and_epochs_are_read_back_with_the_same_bits(tmp_path: Path) -> None:
-    record = Record(tmp_path, {})
-    record.add_step(STEP)
-    record.add_step(STEP)
-    record.add_epochs(EPOCH)
-    lines = (tmp_path / "steps.jsonl").read_text().splitlines()
-    assert [Step(**json.loads(line)) for line in lines] == [STEP, STEP] == record.steps
-    rows = list(csv.DictReader((tmp_path / "epochs.csv").read_text().splitlines()))
-    assert [{key: float(value) for key, value in row.items()} for row in rows] == [vars(EPOCH)]
-    assert record.epochs == [EPOCH]
+    made = begun(tmp_path)
+    for step in STEPS:
+        made.add_step(step)
+    made.add_epoch(EPOCH)
+    assert [Step(**json.loads(line)) for line in lines(tmp_path)] == STEPS == made.steps
+    (row,) = csv.DictReader((tmp_path / "epochs.csv").read_text().splitlines())
+    assert row.pop("stage") == "train"
+    assert {key: float(value) for key, value in row.items()} == {
+        key: value for key, value in vars(EPOCH).items() if key != "stage"
+    }
 
 
 def test_the_table_of_epochs_has_its_heading_from_the_start(tmp_path: Path) -> None:
-    Record(tmp_path, {})
-    heading = "epoch,train_loss,test_loss,test_accuracy,seconds\n"
+    begun(tmp_path)
+    heading = "stage,epoch,step,train_loss,test_loss,test_accuracy,test_top5_accuracy,seconds\n"
     assert (tmp_path / "epochs.csv").read_text() == heading
 
 
 def test_weights_appear_whole(tmp_path: Path) -> None:
-    record = Record(tmp_path, {})
+    made = begun(tmp_path)
 
     def save(path: str) -> None:
         assert path.endswith(".weights.h5")  # Keras insists
         Path(path).write_text("weights")
         assert not (tmp_path / "final.weights.h5").exists()
 
-    record.save_weights(save)
+    made.save_weights(save)
     assert (tmp_path / "final.weights.h5").read_text() == "weights"
-    assert not list(tmp_path.glob("partial*"))
+    assert not list(tmp_path.glob(".partial*"))
 
 
-def test_a_new_record_replaces_the_files_of_the_one_before_and_no_others(tmp_path: Path) -> None:
-    record = Record(tmp_path, {"first": True})
-    record.add_step(STEP)
-    record.save_weights(lambda path: Path(path).touch())
+def test_a_new_run_replaces_the_files_of_the_one_before_and_no_others(tmp_path: Path) -> None:
+    made = begun(tmp_path, first=True)
+    made.add_step(STEP)
+    made.add_checkpoint({}, {})
+    made.save_weights(lambda path: Path(path).touch())
+    made.release()
     (tmp_path / "notes.txt").write_text("mine")
-    Record(tmp_path, {"second": True})
+    begun(tmp_path, second=True)
     assert read(tmp_path) == {"second": True, "status": "running"}
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "run.json",
-        "steps.jsonl",
-        "epochs.csv",
-        "notes.txt",
-    }
-    assert (tmp_path / "steps.jsonl").read_text() == ""
+    assert lines(tmp_path) == []
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert not (tmp_path / "final.weights.h5").exists()
 
 
-def test_a_folder_that_is_new_or_empty_is_fine(tmp_path: Path) -> None:
-    check_folder(tmp_path, overwrite=False)
-    check_folder(tmp_path / "new" / "deep", overwrite=False)
-    assert not list(tmp_path.iterdir())
+# Going on.
 
 
-def test_a_run_is_replaced_only_when_told(tmp_path: Path) -> None:
-    (tmp_path / "run.json").touch()
-    check_folder(tmp_path, overwrite=True)
+def interrupted(folder: Path) -> checkpoint.State:
+    """A run whose checkpoint is of its second step, killed while it wrote its fifth."""
+    made = begun(folder, model="net")
+    for step in STEPS[:2]:
+        made.add_step(step)
+    made.add_epoch(EPOCH)
+    made.add_checkpoint({}, {})
+    for step in STEPS[2:]:
+        made.add_step(step)
+    made.add_epoch(replace(EPOCH, epoch=2, step=4))
+    with (folder / "steps.jsonl").open("a") as log:
+        log.write('{"step": 5, "sta')
+    made.release()  # what the system does when the process is killed
+    saved = checkpoint.newest(folder, print)
+    assert saved is not None
+    return saved.state
+
+
+def test_a_run_goes_back_to_its_checkpoint(tmp_path: Path) -> None:
+    state = interrupted(tmp_path)
+    made = Record(tmp_path)
+    made.go_on({"model": "net"}, state)
+    assert made.steps == STEPS[:2]
+    assert made.epochs == [EPOCH]
+    for step in STEPS[2:]:
+        made.add_step(step)
+    assert [Step(**json.loads(line)) for line in lines(tmp_path)] == STEPS
+    whole = begun(tmp_path / "whole")
+    for step in STEPS:
+        whole.add_step(step)
+    assert made.log_digest == whole.log_digest
+
+
+def test_without_a_checkpoint_a_run_goes_back_to_its_start(tmp_path: Path) -> None:
+    interrupted(tmp_path)
+    made = Record(tmp_path)
+    made.go_on({}, None)
+    assert (made.steps, made.epochs, lines(tmp_path)) == ([], [], [])
+
+
+def test_times_are_no_part_of_the_logs_digest(tmp_path: Path) -> None:
+    one, other, third = (begun(tmp_path / name) for name in "abc")
+    one.add_step(STEP)
+    other.add_step(replace(STEP, seconds=9.0))
+    third.add_step(replace(STEP, loss=0.3))
+    assert one.log_digest == other.log_digest != third.log_digest
+    assert "seconds" not in timeless(STEP) | timeless(EPOCH)
+
+
+@pytest.mark.parametrize("fault", ["a loss", "a line less", "no step"])
+def test_a_log_that_did_not_lead_to_the_checkpoint_is_refused(tmp_path: Path, fault: str) -> None:
+    state = interrupted(tmp_path)
+    log = tmp_path / "steps.jsonl"
+    text = log.read_text()
+    if fault == "a loss":
+        log.write_text(text.replace('"loss": 0.5', '"loss": 0.6'))
+    elif fault == "a line less":
+        log.write_text("".join(text.splitlines(keepends=True)[:1]))
+    else:
+        log.write_text("nonsense\n" + text)
     with pytest.raises(InputError) as caught:
-        check_folder(tmp_path, overwrite=False)
-    assert str(caught.value) == (
-        f"--out {tmp_path}: there is a run already: give another folder with --out, "
-        "or --overwrite to replace that run"
+        Record(tmp_path).go_on({}, state)
+    if fault == "no step":
+        assert str(caught.value) == "steps.jsonl: expected a step, found 'nonsense'"
+    else:
+        assert str(caught.value) == (
+            f"{log}: expected the log of the 2 steps that led to the checkpoint, and it is "
+            "another: the run cannot go on"
+        )
+
+
+def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
+    made = begun(tmp_path / "run")
+    program = (
+        "import sys; from pathlib import Path; from ranparity.training.record import Record\n"
+        "try: Record(Path(sys.argv[1]))\n"
+        "except ValueError as error: sys.exit(str(error))"
+    )
+
+    def other() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", program, os.fspath(made.folder)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    refused = other()
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"{made.folder}: another process is writing this run: wait for its end, or give another "
+        "folder with --out\n"
+    )
+    made.release()
+    assert other().returncode == 0
+
+
+# What may be in the folder.
+
+
+def refusal(folder: Path, *, allowed: bool = False) -> str:
+    with pytest.raises(InputError) as caught:
+        check_folder(folder, allowed=allowed)
+    return str(caught.value)
+
+
+def test_a_folder_for_a_run_is_new_or_empty_or_of_a_run_that_began(tmp_path: Path) -> None:
+    assert not check_folder(tmp_path / "a" / "new", allowed=False)
+    assert not check_folder(tmp_path, allowed=False)
+    for name in (".lock", "place.json", "steps.jsonl", ".run.json.x.partial"):
+        (tmp_path / name).touch()
+    assert not check_folder(tmp_path, allowed=False)
+
+
+def test_a_run_is_there_already(tmp_path: Path) -> None:
+    begun(tmp_path)
+    assert check_folder(tmp_path, allowed=True)
+    assert refusal(tmp_path) == (
+        f"--out {tmp_path}: there is a run already: give another folder with --out, --resume to go "
+        "on with that run, or --overwrite to replace it"
     )
 
 
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_a_folder_of_something_else_is_never_used(tmp_path: Path, overwrite: bool) -> None:
-    (tmp_path / "thesis.tex").touch()
-    with pytest.raises(InputError) as caught:
-        check_folder(tmp_path, overwrite=overwrite)
-    assert str(caught.value) == (
-        f"--out {tmp_path}: expected an empty folder or a run, and it is neither"
-    )
-
-
-@pytest.mark.parametrize("inside", ["", "/deep/er"])
-def test_a_file_is_not_a_folder(tmp_path: Path, inside: str) -> None:
+def test_something_else_is_there(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(InputError) as caught:
-        check_folder(Path(f"{file}{inside}"), overwrite=True)
-    assert str(caught.value) == f"--out {file}{inside}: expected a folder, but {file} is a file"
+    assert refusal(file) == f"--out {file}: expected a folder, but {file} is a file"
+    inside = file / "run"
+    assert refusal(inside) == f"--out {inside}: expected a folder, but {file} is a file"
+    expected = f"--out {tmp_path}: expected an empty folder or a run, and it is neither"
+    assert refusal(tmp_path, allowed=True) == expected
 
 
-def test_a_folder_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`os.access` is what the system says; root may write anywhere, so it is told here."""
-    monkeypatch.setattr("os.access", lambda *_: False)
+def test_no_permission_is_found_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    folder = tmp_path / "run"
+    assert refusal(folder) == f"--out {folder}: no permission to write in {tmp_path}"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "{folder}: expected a run directory, which holds run.json: no such file"),
+        (b"{", "{folder}/run.json: expected JSON: Expecting property name"),
+        (b"\xff", "{folder}/run.json: expected JSON: 'utf-8' codec"),
+        (b"[]", "{folder}/run.json: expected a JSON object. Received: list"),
+    ],
+)
+def test_a_run_that_cannot_be_read(tmp_path: Path, content: bytes | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "run.json").write_bytes(content)
     with pytest.raises(InputError) as caught:
-        check_folder(tmp_path / "new", overwrite=False)
-    assert str(caught.value) == f"--out {tmp_path / 'new'}: no permission to write in {tmp_path}"
+        record.read_run(tmp_path)
+    assert str(caught.value).startswith(message.format(folder=tmp_path))

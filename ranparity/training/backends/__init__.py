@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ranparity.errors import InputError
@@ -23,53 +23,62 @@ if TYPE_CHECKING:  # so that the names can be listed for `--help` at no cost
     from ranparity.training.variables import Model, State
 
 NAMES = ("torch", "tensorflow", "jax")
+PRECISIONS = ("float32", "float64")
 
 
 class Trainer(Protocol):
-    """A model in training on one framework, with its weights, velocities and BN statistics."""
+    """A model in training on one framework: its weights, BN statistics and optimizer slots."""
 
     def step(
-        self, images: NDArray[np.float32], labels: NDArray[np.int64], learning_rate: float
+        self,
+        images: NDArray[np.float32],
+        targets: NDArray[np.float32],
+        scalars: Sequence[float],
     ) -> float:
         """Take one step of training.
 
         Args:
             images: NHWC.
-            labels: Classes, shape (N,).
-            learning_rate: The rate of this step.
+            targets: Probabilities, shape (N, classes); one-hot for plain labels.
+            scalars: The step's numbers, from `Update.scalars`.
 
         Returns:
             The loss on this batch before the update: mean softmax cross-entropy, without the decay.
         """
 
-    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.float32]) -> NDArray[Any]:
         """Give the model's outputs for images (NHWC) in inference mode, shape (N, classes)."""
 
     def weights(self) -> dict[str, NDArray[Any]]:
         """Give all variables of the model, BN statistics included, by name."""
 
-    def velocities(self) -> dict[str, NDArray[Any]]:
-        """Give the velocities of the trainable variables by name."""
+    def slots(self) -> dict[str, NDArray[Any]]:
+        """Give what the update rule keeps of each trainable variable, by NAME/SLOT."""
 
-    def restore(self, weights: State, velocities: State) -> None:
-        """Go on from these variables and velocities."""
+    def restore(self, weights: State, slots: State) -> None:
+        """Go on from these variables and slots.
+
+        Raises:
+            InputError: They are not those of the model and the update rule.
+        """
 
     def finish(self) -> Model:
         """Give the Keras model with the present variables in it."""
-
-    def device(self) -> str:
-        """Say what computes: `cpu`, or a GPU's name."""
 
 
 class Backend(Protocol):
     """A framework: a module of this package."""
 
-    def prepare(self, threads: int) -> dict[str, Any]:
+    def prepare(self, threads: int, precision: str) -> dict[str, Any]:
         """Set what makes runs repeatable, and give it by name, for the record.
 
         Args:
             threads: Number of threads to compute with, where the framework can be told.
+            precision: One of `PRECISIONS`, for what the framework has to be told of it.
         """
+
+    def device(self) -> str:
+        """Say what computes: `cpu`, or a GPU's name."""
 
     def trainer(self, model: Model, update: Update) -> Trainer:
         """Start to train a model, with logits as its outputs, from the values that it has."""
@@ -95,8 +104,12 @@ def choose(asked: str | None, environment: Mapping[str, str]) -> tuple[str, str]
     raise InputError(f"backend: none of {', '.join(NAMES)} is installed: {_advice(NAMES[0])}")
 
 
-def start(name: str) -> tuple[Backend, dict[str, Any]]:
+def start(name: str, precision: str = "float32") -> tuple[Backend, dict[str, Any]]:
     """Choose the backend for this process, before Keras is imported, and set its switches.
+
+    Args:
+        name: One of `NAMES`.
+        precision: One of `PRECISIONS`: of the variables, and of all that is computed.
 
     Returns:
         The backend, and the switches by name.
@@ -112,7 +125,12 @@ def start(name: str) -> tuple[Backend, dict[str, Any]]:
         )
     os.environ["KERAS_BACKEND"] = name
     backend = cast(Backend, importlib.import_module(f"ranparity.training.backends.{name}"))
-    return backend, backend.prepare(processors())
+    switches = backend.prepare(processors(), precision)
+    if precision != "float32":
+        config = importlib.import_module("keras").config
+        config.set_floatx(precision)
+        config.set_dtype_policy(precision)
+    return backend, switches
 
 
 def processors() -> int:

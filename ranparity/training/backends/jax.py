@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranparity.training import variables
+from ranparity.training.backends.bookkeeping import Bookkeeping
 from ranparity.training.update import Update
 from ranparity.training.variables import Model, State
 
 _GPU_FLAG = "--xla_gpu_deterministic_ops=true"
 
 
-def prepare(threads: int) -> dict[str, Any]:
+def prepare(threads: int, precision: str) -> dict[str, Any]:
     """Fix the algorithms and the precision; XLA takes all processors that the process may use."""
     flags = os.environ.get("XLA_FLAGS", "")
     if _GPU_FLAG not in flags:
@@ -24,13 +26,20 @@ def prepare(threads: int) -> dict[str, Any]:
 
     config: Any = jax.config  # its type lacks the options
     config.update("jax_default_matmul_precision", "highest")
-    config.update("jax_enable_x64", False)
+    config.update("jax_enable_x64", precision == "float64")
     return {
         "XLA_FLAGS": os.environ["XLA_FLAGS"],
         "threads": threads,
         "jax_default_matmul_precision": config.jax_default_matmul_precision,
         "jax_enable_x64": config.jax_enable_x64,
     }
+
+
+def device() -> str:
+    """Say what computes: `cpu`, or a GPU's name."""
+    import jax
+
+    return str(jax.devices()[0].device_kind)
 
 
 def trainer(model: Model, update: Update) -> JaxTrainer:
@@ -45,89 +54,90 @@ class JaxTrainer:
         import jax
 
         self._jax = jax
-        self._model = model
-        self._update = update
-        self._variables = variables.named(model)
-        self._names = variables.names(model, model.trainable_variables)
-        self._other_names = variables.names(model, model.non_trainable_variables)
-        weights = {name: np.asarray(v.value) for name, v in self._variables.items()}
+        self._books = Bookkeeping(model, update)
+        values = {name: np.asarray(v.value) for name, v in self._books.variables.items()}
         self._weights: list[Any] = []
         self._others: list[Any] = []
-        self._velocities: list[Any] = []
-        self.restore(weights, {name: np.zeros_like(weights[name]) for name in self._names})
+        self._slots: list[Any] = []
+        self._take(values, self._books.empty_slots())
         self._step = jax.jit(self._traced_step, donate_argnums=(0, 1, 2))
         self._infer = jax.jit(self._traced_logits)
 
     def step(
-        self, images: NDArray[np.float32], labels: NDArray[np.int64], learning_rate: float
+        self,
+        images: NDArray[np.float32],
+        targets: NDArray[np.float32],
+        scalars: Sequence[float],
     ) -> float:
         """Take one step; see `Trainer.step`."""
-        self._weights, self._others, self._velocities, loss = self._step(
+        self._weights, self._others, self._slots, loss = self._step(
             self._weights,
             self._others,
-            self._velocities,
-            images,
-            labels.astype(np.int32),
-            np.asarray(learning_rate, self._weights[0].dtype),
+            self._slots,
+            *self._books.floats((images, targets)),
+            tuple(self._books.floats(scalars)),
         )
         return float(loss)
 
-    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.float32]) -> NDArray[Any]:
         """Give the outputs in inference mode; see `Trainer.logits`."""
-        return np.array(self._infer(self._weights, self._others, images))
+        return np.array(self._infer(self._weights, self._others, *self._books.floats((images,))))
 
     def weights(self) -> dict[str, NDArray[Any]]:
         """Give all variables by name."""
-        names = self._names + self._other_names
+        names = self._books.trainable + self._books.others
         return dict(zip(names, map(np.array, self._weights + self._others), strict=True))
 
-    def velocities(self) -> dict[str, NDArray[Any]]:
-        """Give the velocities by name."""
-        return dict(zip(self._names, map(np.array, self._velocities), strict=True))
+    def slots(self) -> dict[str, NDArray[Any]]:
+        """Give the slots by name."""
+        return self._books.named_slots(
+            [[np.array(slot) for slot in slots] for slots in self._slots]
+        )
 
-    def restore(self, weights: State, velocities: State) -> None:
-        """Go on from these variables and velocities."""
-        array = self._jax.numpy.array
-        variables.check(self._variables, weights)
-        self._weights = [array(weights[name]) for name in self._names]
-        self._others = [array(weights[name]) for name in self._other_names]
-        self._velocities = [array(velocities[name]) for name in self._names]
+    def restore(self, weights: State, slots: State) -> None:
+        """Go on from these variables and slots."""
+        grouped = self._books.grouped_slots(slots)
+        variables.check(self._books.variables, weights)
+        self._take(weights, grouped)
 
     def finish(self) -> Model:
         """Give the Keras model, once the present variables are in it."""
-        variables.assign(self._variables, self.weights())
-        return self._model
+        variables.assign(self._books.variables, self.weights())
+        return self._books.model
 
-    def device(self) -> str:
-        """Say what computes: `cpu`, or a GPU's name."""
-        return str(self._jax.devices()[0].device_kind)
+    def _take(self, weights: State, slots: Sequence[Sequence[NDArray[Any]]]) -> None:
+        """Put variables and slots into arrays of JAX's own, whose memory a step may take over."""
+        array = self._jax.numpy.array
+        self._weights = [array(weights[name]) for name in self._books.trainable]
+        self._others = [array(weights[name]) for name in self._books.others]
+        self._slots = [tuple(array(slot) for slot in arrays) for arrays in slots]
 
     def _traced_step(
         self,
         weights: list[Any],
         others: list[Any],
-        velocities: list[Any],
+        slots: list[Any],
         images: Any,
-        labels: Any,
-        learning_rate: Any,
+        targets: Any,
+        scalars: tuple[Any, ...],
     ) -> tuple[list[Any], list[Any], list[Any], Any]:
         """Forward, backward and update; gives the three lists after the step, and the loss."""
         differentiate = self._jax.value_and_grad(self._loss, has_aux=True)
-        (loss, others), gradients = differentiate(weights, others, images, labels)
+        (loss, others), gradients = differentiate(weights, others, images, targets)
+        sqrt = self._jax.numpy.sqrt
         updated = [
-            self._update(weight, gradient, velocity, learning_rate)
-            for weight, gradient, velocity in zip(weights, gradients, velocities, strict=True)
+            self._books.update(weight, gradient, kept, scalars, sqrt)
+            for weight, gradient, kept in zip(weights, gradients, slots, strict=True)
         ]
-        return [new for new, _ in updated], others, [velocity for _, velocity in updated], loss
+        return [new for new, _ in updated], others, [kept for _, kept in updated], loss
 
     def _loss(
-        self, weights: list[Any], others: list[Any], images: Any, labels: Any
+        self, weights: list[Any], others: list[Any], images: Any, targets: Any
     ) -> tuple[Any, list[Any]]:
         """Mean softmax cross-entropy in training mode, and the BN statistics after it."""
-        logits, others = self._model.stateless_call(weights, others, images, training=True)
+        logits, others = self._books.model.stateless_call(weights, others, images, training=True)
         log_probabilities = self._jax.nn.log_softmax(logits)
-        chosen = self._jax.numpy.take_along_axis(log_probabilities, labels[:, None], axis=1)
-        return -chosen.mean(), others
+        return -(targets * log_probabilities).sum(axis=1).mean(), others
 
     def _traced_logits(self, weights: list[Any], others: list[Any], images: Any) -> Any:
-        return self._model.stateless_call(weights, others, images, training=False)[0]
+        return self._books.model.stateless_call(weights, others, images, training=False)[0]

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranparity.training import variables
+from ranparity.training.backends.bookkeeping import Bookkeeping
 from ranparity.training.backends.startup import stderr_filtered
 from ranparity.training.update import Update
 from ranparity.training.variables import Model, State
 
 
-def prepare(threads: int) -> dict[str, Any]:
+def prepare(threads: int, precision: str) -> dict[str, Any]:
     """Fix the algorithms, the precision and the number of threads."""
+    del precision  # each of a model's operations has its own
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only, once it is loaded
     with stderr_filtered(_is_error):
         import tensorflow as tf
@@ -37,6 +40,16 @@ def prepare(threads: int) -> dict[str, Any]:
     }
 
 
+def device() -> str:
+    """Say what computes: `cpu`, or a GPU's name."""
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(gpu)
+        return str(details.get("device_name", gpu.name))
+    return "cpu"
+
+
 def trainer(model: Model, update: Update) -> TensorFlowTrainer:
     """Start to train a model."""
     return TensorFlowTrainer(model, update)
@@ -49,66 +62,64 @@ class TensorFlowTrainer:
         import tensorflow as tf
 
         self._tf = tf
-        self._model = model
-        self._update = update
-        self._variables = variables.named(model)
-        self._names = variables.names(model, model.trainable_variables)
-        self._weights = [self._variables[name].value for name in self._names]
-        self._velocities = [tf.Variable(tf.zeros_like(weight)) for weight in self._weights]
+        self._books = Bookkeeping(model, update)
+        self._weights = [self._books.variables[name].value for name in self._books.trainable]
+        self._slots = [[tf.Variable(slot) for slot in slots] for slots in self._books.empty_slots()]
         self._step = tf.function(self._traced_step)
-        self._infer = tf.function(lambda images: self._model(images, training=False))
+        self._infer = tf.function(lambda images: model(images, training=False))
 
     def step(
-        self, images: NDArray[np.float32], labels: NDArray[np.int64], learning_rate: float
+        self,
+        images: NDArray[np.float32],
+        targets: NDArray[np.float32],
+        scalars: Sequence[float],
     ) -> float:
         """Take one step; see `Trainer.step`."""
-        constant = self._tf.constant
-        rate = constant(learning_rate, self._weights[0].dtype)
-        return float(self._step(constant(images), constant(labels), rate))
+        batch = self._constants((images, targets))
+        return float(self._step(*batch, tuple(self._constants(scalars))))
 
-    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.float32]) -> NDArray[Any]:
         """Give the outputs in inference mode; see `Trainer.logits`."""
-        return _array(self._infer(self._tf.constant(images)))
+        return _array(self._infer(*self._constants((images,))))
 
     def weights(self) -> dict[str, NDArray[Any]]:
         """Give all variables by name."""
-        return {name: _array(variable.value) for name, variable in self._variables.items()}
+        return {name: _array(variable.value) for name, variable in self._books.variables.items()}
 
-    def velocities(self) -> dict[str, NDArray[Any]]:
-        """Give the velocities by name."""
-        return dict(zip(self._names, map(_array, self._velocities), strict=True))
+    def slots(self) -> dict[str, NDArray[Any]]:
+        """Give the slots by name."""
+        return self._books.named_slots([[_array(slot) for slot in slots] for slots in self._slots])
 
-    def restore(self, weights: State, velocities: State) -> None:
-        """Go on from these variables and velocities."""
-        variables.assign(self._variables, weights)
-        for name, velocity in zip(self._names, self._velocities, strict=True):
-            velocity.assign(velocities[name])
+    def restore(self, weights: State, slots: State) -> None:
+        """Go on from these variables and slots."""
+        grouped = self._books.grouped_slots(slots)
+        variables.assign(self._books.variables, weights)
+        for mine, given in zip(self._slots, grouped, strict=True):
+            for slot, array in zip(mine, given, strict=True):
+                slot.assign(array)
 
     def finish(self) -> Model:
         """Give the Keras model, which has the present variables all along."""
-        return self._model
+        return self._books.model
 
-    def device(self) -> str:
-        """Say what computes: `cpu`, or a GPU's name."""
-        config = self._tf.config
-        for gpu in config.list_physical_devices("GPU"):
-            return str(config.experimental.get_device_details(gpu).get("device_name", gpu.name))
-        return "cpu"
+    def _constants(self, arrays: Sequence[Any]) -> list[Any]:
+        return [self._tf.constant(array) for array in self._books.floats(arrays)]
 
-    def _traced_step(self, images: Any, labels: Any, learning_rate: Any) -> Any:
+    def _traced_step(self, images: Any, targets: Any, scalars: tuple[Any, ...]) -> Any:
         """Build the graph of forward, backward and update; gives the loss."""
         tf = self._tf
         with tf.GradientTape() as tape:
-            logits = self._model(images, training=True)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-            loss = tf.reduce_mean(losses)
+            logits = self._books.model(images, training=True)
+            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
         gradients = tape.gradient(loss, self._weights)
-        for weight, gradient, velocity in zip(
-            self._weights, gradients, self._velocities, strict=True
-        ):
-            moved, velocity_after = self._update(weight, gradient, velocity, learning_rate)
+        for weight, gradient, slots in zip(self._weights, gradients, self._slots, strict=True):
+            before = tuple(slot.read_value() for slot in slots)
+            moved, after = self._books.update(
+                weight.read_value(), gradient, before, scalars, tf.sqrt
+            )
             weight.assign(moved)
-            velocity.assign(velocity_after)
+            for slot, value in zip(slots, after, strict=True):
+                slot.assign(value)
         return loss
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranparity.training import variables
+from ranparity.training.backends.bookkeeping import Bookkeeping
 from ranparity.training.update import Update
 from ranparity.training.variables import Model, State
 
 
-def prepare(threads: int) -> dict[str, Any]:
+def prepare(threads: int, precision: str) -> dict[str, Any]:
     """Fix the algorithms, the precision and the number of threads."""
+    del precision  # each of a model's operations has its own
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS reads it when it is loaded
     # Idle threads that spin for long make a step many times slower beside another busy process.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # OpenMP reads it when it is loaded
@@ -38,6 +41,13 @@ def prepare(threads: int) -> dict[str, Any]:
     }
 
 
+def device() -> str:
+    """Say what computes: `cpu`, or a GPU's name."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+
+
 def trainer(model: Model, update: Update) -> TorchTrainer:
     """Start to train a model."""
     return TorchTrainer(model, update)
@@ -50,64 +60,64 @@ class TorchTrainer:
         import torch
 
         self._torch = torch
-        self._model = model
-        self._update = update
-        self._variables = variables.named(model)
-        self._names = variables.names(model, model.trainable_variables)
-        self._weights = [self._variables[name].value for name in self._names]
-        self._velocities = [torch.zeros_like(weight) for weight in self._weights]
+        self._books = Bookkeeping(model, update)
+        self._weights = [self._books.variables[name].value for name in self._books.trainable]
         self._device = self._weights[0].device
+        self._slots = self._tensors(self._books.empty_slots())
 
     def step(
-        self, images: NDArray[np.float32], labels: NDArray[np.int64], learning_rate: float
+        self,
+        images: NDArray[np.float32],
+        targets: NDArray[np.float32],
+        scalars: Sequence[float],
     ) -> float:
         """Take one step; see `Trainer.step`."""
         torch = self._torch
-        logits = self._model(self._tensor(images), training=True)
-        loss = torch.nn.functional.cross_entropy(logits, self._tensor(labels))
+        logits = self._books.model(self._tensor(images), training=True)
+        loss = torch.nn.functional.cross_entropy(logits, self._tensor(targets))
         gradients = torch.autograd.grad(loss, self._weights)
         with torch.no_grad():
             for index, gradient in enumerate(gradients):
-                self._move(index, gradient, learning_rate)
+                self._move(index, gradient, scalars)
         return float(loss.detach())
 
-    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.float32]) -> NDArray[Any]:
         """Give the outputs in inference mode; see `Trainer.logits`."""
         with self._torch.no_grad():
-            outputs = self._model(self._tensor(images), training=False)
+            outputs = self._books.model(self._tensor(images), training=False)
         return _array(outputs)
 
     def weights(self) -> dict[str, NDArray[Any]]:
         """Give all variables by name."""
-        return {name: _array(variable.value) for name, variable in self._variables.items()}
+        return {name: _array(variable.value) for name, variable in self._books.variables.items()}
 
-    def velocities(self) -> dict[str, NDArray[Any]]:
-        """Give the velocities by name."""
-        return dict(zip(self._names, map(_array, self._velocities), strict=True))
+    def slots(self) -> dict[str, NDArray[Any]]:
+        """Give the slots by name."""
+        return self._books.named_slots([[_array(slot) for slot in slots] for slots in self._slots])
 
-    def restore(self, weights: State, velocities: State) -> None:
-        """Go on from these variables and velocities."""
-        variables.assign(self._variables, weights)
-        self._velocities = [self._tensor(velocities[name]) for name in self._names]
+    def restore(self, weights: State, slots: State) -> None:
+        """Go on from these variables and slots."""
+        grouped = self._books.grouped_slots(slots)
+        variables.assign(self._books.variables, weights)
+        self._slots = self._tensors(grouped)
 
     def finish(self) -> Model:
         """Give the Keras model, which has the present variables all along."""
-        return self._model
+        return self._books.model
 
-    def device(self) -> str:
-        """Say what computes: `cpu`, or a GPU's name."""
-        if self._device.type == "cuda":
-            return self._torch.cuda.get_device_name(self._device)
-        return str(self._device)
-
-    def _move(self, index: int, gradient: Any, learning_rate: float) -> None:
-        """Update one weight and its velocity."""
-        weight, velocity = self._weights[index], self._velocities[index]
-        moved, self._velocities[index] = self._update(weight, gradient, velocity, learning_rate)
+    def _move(self, index: int, gradient: Any, scalars: Sequence[float]) -> None:
+        """Update one weight and its slots."""
+        weight, slots = self._weights[index], self._slots[index]
+        moved, self._slots[index] = self._books.update(
+            weight, gradient, tuple(slots), tuple(scalars), self._torch.sqrt
+        )
         weight.copy_(moved)
 
     def _tensor(self, array: NDArray[Any]) -> Any:
-        return self._torch.tensor(array, device=self._device)
+        return self._torch.tensor(array.astype(self._books.dtype), device=self._device)
+
+    def _tensors(self, groups: Sequence[Sequence[NDArray[Any]]]) -> list[Any]:
+        return [tuple(self._tensor(array) for array in arrays) for arrays in groups]
 
 
 def _array(tensor: Any) -> NDArray[Any]:

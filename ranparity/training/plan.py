@@ -1,0 +1,121 @@
+"""What a run is going to do, once everything about it has been checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ranparity.data.augment import Augmentation
+from ranparity.data.batches import Batches
+from ranparity.data.dataset import Dataset
+from ranparity.data.normalisation import Normalisation
+from ranparity.data.tape import Tape
+from ranparity.errors import InputError
+from ranparity.models.zoo import Entry
+from ranparity.training.recipe import Recipe, Stage
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """A stage of the run.
+
+    Attributes:
+        stage: How it trains.
+        batches: What each of its steps sees.
+        steps: Its number of steps, if it does not run out of patience.
+    """
+
+    stage: Stage
+    batches: Batches
+    steps: int
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A run that has been checked and can start, or go on.
+
+    Attributes:
+        entry: The network.
+        recipe: How to train, with what the command line changed.
+        dataset: The images.
+        normalisation: What is taken from their pixels.
+        tape: All randomness.
+        precision: Of variables and arithmetic; one of `backends.PRECISIONS`.
+        backend: Name of the backend.
+        folder: The run directory.
+        place: Where this machine has the data, for the run directory.
+        earlier: The `run.json` of the run that goes on; None for a new one.
+        checkpoint_every: Steps from one checkpoint to the next; None is by time alone.
+        tensorboard: Whether to write numbers for TensorBoard.
+    """
+
+    entry: Entry
+    recipe: Recipe
+    dataset: Dataset
+    normalisation: Normalisation
+    tape: Tape
+    precision: str
+    backend: str
+    folder: Path
+    place: dict[str, Any] = field(default_factory=dict)
+    earlier: dict[str, Any] | None = None
+    checkpoint_every: int | None = None
+    tensorboard: bool = False
+
+    @cached_property
+    def segments(self) -> list[Segment]:
+        """The stages, one after another."""
+        return [self._segment(index) for index in range(len(self.recipe.stages))]
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run, if no stage runs out of patience."""
+        return sum(segment.steps for segment in self.segments)
+
+    def _segment(self, index: int) -> Segment:
+        stage = self.recipe.stages[index]
+        batches = self._batches(stage, f"{stage.name} " if index else "")
+        return Segment(stage, batches, stage.length(batches.steps_per_epoch))
+
+    def _batches(self, stage: Stage, prefix: str) -> Batches:
+        return Batches(
+            dataset=self.dataset,
+            tape=self.tape,
+            batch_size=stage.batch_size,
+            normalisation=self.normalisation,
+            augmentation=Augmentation(
+                stage.padding, stage.flip, stage.shift, stage.mixup, stage.mixup_epochs
+            ),
+            label_noise=stage.label_noise,
+            prefix=prefix,
+        )
+
+
+def normalisation_of(recipe: Recipe) -> str:
+    """Give the kind of normalisation of a recipe, which all of its stages share.
+
+    Raises:
+        InputError: They do not: a net has one kind of input.
+    """
+    kinds = sorted({stage.normalisation for stage in recipe.stages})
+    if len(kinds) > 1:
+        raise InputError(
+            f"recipe {recipe.name}: expected one normalisation for all stages. "
+            f"Received: {', '.join(kinds)}"
+        )
+    return kinds[0]
+
+
+def check_fit(entry: Entry, dataset: Dataset) -> None:
+    """Raise `InputError` unless the images are of the network's input size."""
+    if tuple(entry.input_shape) != dataset.image_shape:
+        raise InputError(
+            f"--model {entry.name} takes images of {_times(entry.input_shape)}, and --data "
+            f"{dataset.name} has {_times(dataset.image_shape)}: choose another model or other data"
+        )
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

@@ -1,0 +1,172 @@
+"""Trained weights, of a run or from a file alone: what they are of, and the network with them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ranparity.data import digest, normalisation
+from ranparity.data.dataset import Dataset
+from ranparity.data.normalisation import Normalisation
+from ranparity.errors import InputError
+from ranparity.models import zoo
+from ranparity.training import backends, plan, recipe, record
+from ranparity.training.backends import Trainer
+from ranparity.training.update import Update
+from ranparity.training.variables import Model
+
+SUFFIX = ".weights.h5"  # by which Keras knows its weights
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """Trained weights.
+
+    Attributes:
+        entry: The network.
+        weights: The file.
+        data: What `ranparity.data.load` takes.
+        partial: As it takes it.
+        normalise: Gives what images of the data are normalised by.
+        precision: One of `backends.PRECISIONS`.
+        classes: How many the network was trained for, if that is known.
+        digest: Of the weights, if that is known.
+    """
+
+    entry: zoo.Entry
+    weights: Path
+    data: str
+    partial: bool
+    normalise: Callable[[Dataset], Normalisation]
+    precision: str = "float32"
+    classes: int | None = None
+    digest: str | None = None
+
+
+def of_run(folder: Path, data: str | None = None, *, partial: bool = False) -> Trained:
+    """Give the final weights of a run.
+
+    Args:
+        folder: The run directory.
+        data: Other data than the run's, if given.
+        partial: Whether the data may have fewer or other images; as the run had it if not given.
+
+    Raises:
+        InputError: It is no run, or none that has ended well.
+    """
+    run = record.read_run(folder)
+    if not (folder / record.WEIGHTS).is_file():
+        raise InputError(
+            f"{folder}: expected {record.WEIGHTS}, which a run has at its end; this one is "
+            f"{run.get('status')}: go on with it by ranparity run --resume"
+        )
+    try:
+        return Trained(
+            entry=zoo.entry(run["model"]),
+            weights=folder / record.WEIGHTS,
+            data=data or record.read_place(folder).get("data") or run["data"]["source"],
+            partial=partial or (not data and run["data"]["partial"]),
+            normalise=lambda _: normalisation.load(folder / record.NORMALISATION),
+            precision=run["precision"],
+            classes=run["data"]["classes"],
+            digest=run["final_weights_digest"],
+        )
+    except (KeyError, TypeError) as error:
+        what = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise InputError(f"{folder / record.RUN}: expected the record of a run: {what}") from None
+
+
+def of_file(
+    path: Path, model: str, data: str, *, partial: bool = False, trained_by: str | None = None
+) -> Trained:
+    """Give the weights of a file.
+
+    Args:
+        path: In Keras's format.
+        model: A name of the zoo.
+        data: What `ranparity.data.load` takes.
+        partial: As it takes it.
+        trained_by: The recipe whose normalisation is taken; if not given, the one that a run of
+            the model on the data takes.
+
+    Raises:
+        InputError: There is no such file, model or recipe.
+    """
+    if not path.is_file() or not path.name.endswith(SUFFIX):
+        what = "is another file" if path.exists() else "does not exist"
+        raise InputError(f"{path}: expected a run directory or a *{SUFFIX} file, and this {what}")
+    entry = zoo.entry(model)
+    name = trained_by or recipe.default(model, data)[0]
+    kind = plan.normalisation_of(recipe.named(name))
+    return Trained(entry, path, data, partial, lambda found: normalisation.fit(kind, found))
+
+
+def normalisation_for(trained: Trained, dataset: Dataset) -> Normalisation:
+    """Give what the data's images are normalised by, once all three are seen to fit one another.
+
+    Raises:
+        InputError: They do not.
+    """
+    plan.check_fit(trained.entry, dataset)
+    _check(dataset, "classes", trained.classes or dataset.classes, dataset.classes)
+    found = trained.normalise(dataset)
+    if found.kind == "range":
+        _check(dataset, "a largest pixel value", int(2 * found.mean.max()), dataset.top)
+    if found.mean.shape[:2] != (1, 1):
+        _check(dataset, "images stored with (H, W, C)", found.mean.shape, dataset.test.shape)
+    return found
+
+
+def _check(dataset: Dataset, what: str, expected: Any, received: Any) -> None:
+    if expected != received:
+        raise InputError(
+            f"--data {dataset.source}: expected {what} of {expected}, as the weights were trained "
+            f"with. Received: {received}"
+        )
+
+
+def load(trained: Trained, classes: int, backend: str) -> Trainer:
+    """Build the network on a backend, with its weights.
+
+    Raises:
+        InputError: The weights cannot be read, are of another network, or are not the run's.
+    """
+    module, _ = backends.start(backend, trained.precision)
+    model = trained.entry.build(
+        input_shape=trained.entry.input_shape,
+        classes=classes,
+        classifier_activation=None,
+        data_format="channels_last",
+    )
+    _load(model, trained.weights, f"{trained.entry.name} with {classes} classes")
+    trainer = module.trainer(model, Update("caffe-sgd", momentum=0.0, weight_decay=0.0))
+    found = digest.of_named_arrays(trainer.weights())
+    if found != (trained.digest or found):
+        raise InputError(
+            f"{trained.weights}: expected weights of digest {trained.digest}, as {record.RUN} has "
+            f"it. Received: {found}"
+        )
+    return trainer
+
+
+def _load(model: Model, path: Path, what: str) -> None:
+    """Load weights, all of them or none.
+
+    Where a file lacks some, Keras may but warn, and those would be what they were before.
+    """
+    try:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", UserWarning)
+            model.load_weights(path)
+        if told:
+            raise ValueError(str(told[0].message))
+    except (OSError, RuntimeError, KeyError) as error:  # of HDF5: damaged, or no such file at all
+        reason = str(error.args[0] if isinstance(error, KeyError) else error)
+        raise InputError(f"{path}: cannot be read: {reason}") from None
+    except ValueError as error:  # of Keras, whose later lines list tensors
+        reason = str(error).partition("\n")[0].rstrip(":")
+        raise InputError(f"{path}: expected the weights of {what}. Keras says: {reason}") from None

@@ -1,0 +1,92 @@
+"""Runs of a narrow net, killed and resumed, on each backend; and that a difference is found."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ranparity.data.tape import Tape
+from ranparity.errors import InputError
+from ranparity.parity import endurance
+from ranparity.parity.endurance import KINDS, Endurance, Trial
+from ranparity.training import record
+from tests.narrow_run import RECIPE
+from tests.programs import ROOT
+
+KILLS = 3
+PROGRAM = (sys.executable, str(ROOT / "tests" / "narrow_run.py"))
+OPTIONS = (*RECIPE, "--checkpoint-every=2")
+
+
+def trial(backend: str) -> Trial:
+    return Trial(backend, OPTIONS, PROGRAM)
+
+
+@pytest.fixture(scope="module", params=["torch", "tensorflow", "jax"])
+def endured(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Endurance, Path]:
+    folder = tmp_path_factory.mktemp("endurance")
+    told: list[str] = []
+    result = endurance.endure(trial(request.param), KILLS, Tape(2), folder, told.append)
+    assert len(told) == KILLS + 1
+    return result, folder
+
+
+def test_a_killed_run_ends_as_an_undisturbed_one(endured: tuple[Endurance, Path]) -> None:
+    result, folder = endured
+    assert result.differences == []
+    assert sum(result.kills.values()) == KILLS == len(result.steps)
+    parts = record.read_run(folder / "killed-1")["parts"]
+    assert len(parts) > 1
+    assert parts[0]["first_step"] == 1
+
+
+def test_kills_are_of_every_kind(endured: tuple[Endurance, Path]) -> None:
+    """Each is a SIGKILL that the process did not survive."""
+    assert set(endured[0].kills) == set(KINDS)
+
+
+def test_what_differs_is_found(endured: tuple[Endurance, Path], tmp_path: Path) -> None:
+    _, folder = endured
+    calm, other = folder / "calm", tmp_path / "other"
+    assert endurance.differences(calm, folder / "again") == []
+
+    def altered(name: str, alter: Callable[[str], str]) -> list[str]:
+        shutil.rmtree(other, ignore_errors=True)
+        shutil.copytree(calm, other)
+        path = other / name
+        path.write_text(alter(path.read_text()))
+        return endurance.differences(calm, other)
+
+    run = record.read_run(calm)
+    for digest in ("tape_digest", "final_weights_digest", "final_slots_digest"):
+        (found,) = altered("run.json", lambda text, d=digest: text.replace(run[d], "0" * 64))
+        assert found == f"{digest}: {run[digest]} and {'0' * 64}"
+    lines = (calm / "steps.jsonl").read_text().splitlines()
+    loss = json.dumps(json.loads(lines[6])["loss"])
+    assert altered("steps.jsonl", lambda text: text.replace(loss, "0.5")) == [
+        "steps.jsonl: from line 7 on"
+    ]
+    assert altered("steps.jsonl", lambda text: text[: text.rindex('{"step"')]) == [
+        "steps.jsonl: from line 36 on"
+    ]
+    (rows,) = altered("epochs.csv", lambda text: text.replace("train,2,", "train,9,"))
+    assert rows == "epochs.csv: from line 2 on"
+    seconds = altered("steps.jsonl", lambda text: text.replace('"seconds": ', '"seconds": 9'))
+    assert seconds == [], "times are no difference"
+
+
+def test_a_run_that_fails_by_itself_is_no_kill(tmp_path: Path) -> None:
+    broken = Trial("torch", (*OPTIONS, "--momentum=2"), PROGRAM)
+    with pytest.raises(InputError) as caught:
+        endurance.endure(broken, 1, Tape(0), tmp_path, print)
+    assert str(caught.value) == (
+        "torch: the run ended with 2: ranparity: --momentum: expected 0 or more and below 1. "
+        "Received: 2.0"
+    )

@@ -1,0 +1,234 @@
+"""Plans carried out on a tiny net, in this process, on torch; stopped, damaged and gone on with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ranparity.data import normalisation
+from ranparity.data.dataset import ArrayPart, Dataset, in_memory
+from ranparity.data.tape import Tape
+from ranparity.errors import InputError
+from ranparity.models.config import AttentionConfig, Stage
+from ranparity.models.zoo import ENTRIES
+from ranparity.parity.endurance import differences
+from ranparity.training import loop, record, session
+from ranparity.training.plan import Plan, check_fit, normalisation_of
+from ranparity.training.recipe import Recipe
+from ranparity.training.recipe import Stage as TrainingStage
+from ranparity.training.recipes.digits import RECIPE as DIGITS
+
+TINY = replace(
+    ENTRIES["attention56-cifar"],
+    name="tiny",
+    config=AttentionConfig(stages=(Stage(8, stride=1, units=1),), stem="cifar", stem_channels=4),
+    input_shape=(8, 8, 3),
+)
+ONE: TrainingStage = replace(DIGITS.stages[0], epochs=3, batch_size=4, schedule=((4, 0.1),))
+TWO = Recipe(
+    "two",
+    (
+        replace(ONE, name="features", epochs=2, padding=1),
+        replace(ONE, name="head", epochs=None, steps=4, update="adamw-pytorch", batch_size=2),
+    ),
+)
+
+
+def dataset() -> Dataset:
+    pixels = Tape(3).integers("pixels", 16 * 192, 256).astype(np.uint8).reshape(16, 8, 8, 3)
+    labels = np.arange(16) % 10
+    train, test = ArrayPart(labels[:10], pixels[:10]), ArrayPart(labels[10:], pixels[10:])
+    return in_memory("tiny", train, test, tuple("abcdefghij"))
+
+
+def planned(folder: Path, recipe: Recipe = TWO, **changes: Any) -> Plan:
+    data = dataset()
+    parts: dict[str, Any] = {
+        "entry": TINY,
+        "recipe": recipe,
+        "dataset": data,
+        "normalisation": normalisation.fit(normalisation_of(recipe), data),
+        "tape": Tape(0),
+        "precision": "float32",
+        "backend": "torch",
+        "folder": folder,
+        "checkpoint_every": 1,
+    }
+    return Plan(**{**parts, **changes})
+
+
+def unwarned(message: str) -> None:
+    raise AssertionError(message)
+
+
+def trained(plan: Plan) -> Path:
+    session.train(plan, quiet=True, warn=unwarned)
+    return plan.folder
+
+
+def killed(plan: Plan, step: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Train up to the middle of a step, and end without a word, as SIGKILL does."""
+
+    class KilledError(BaseException):
+        pass
+
+    original = loop.Loop._step
+
+    def stopping(self: Any, done: int, ahead: Any) -> None:
+        original(self, done, ahead)
+        if len(self.record.steps) == step:
+            raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Loop, "_step", stopping)
+        with pytest.raises(KilledError):
+            session.train(plan, quiet=True, warn=unwarned)
+    run = record.read_run(plan.folder)
+    assert run["status"] == "running"
+    return run
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(planned(tmp_path_factory.mktemp("calm")))
+
+
+def test_the_record_is_of_all_stages(calm: Path) -> None:
+    run = record.read_run(calm)
+    assert (run["steps"], run["planned_steps"], run["stopped_early"]) == (8, 8, False)
+    assert {path.name for path in (calm / "checkpoints").iterdir()} == {
+        "step-00000007.npz",
+        "step-00000008.npz",
+    }
+
+
+def test_the_log_names_the_stage_of_each_step(tmp_path: Path) -> None:
+    done = session.train(planned(tmp_path), quiet=True, warn=unwarned)
+    assert [step.stage for step in done.steps] == ["features"] * 4 + ["head"] * 4
+    assert [step.step for step in done.steps] == list(range(1, 9))
+    assert [step.epoch for step in done.steps] == [1, 1, 2, 2, 1, 1, 1, 1]
+    assert [(row.stage, row.epoch, row.step) for row in done.epochs] == [
+        ("features", 1, 2),
+        ("features", 2, 4),
+        ("head", 1, 8),
+    ]
+    assert len({step.batch_digest for step in done.steps}) == 8
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 5, 7, 8])
+def test_a_run_killed_in_any_stage_ends_as_if_it_had_not_been(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trained(planned(tmp_path / "whole"))
+    plan = planned(tmp_path / "killed")
+    earlier = killed(plan, step, monkeypatch)
+    warnings: list[str] = []
+    done = session.train(replace(plan, earlier=earlier), quiet=True, warn=warnings.append)
+    assert differences(whole, plan.folder) == []
+    assert len(warnings) == (step == 1)  # no checkpoint yet
+    assert done.run["parts"][1]["first_step"] == step  # the killed step was not saved
+
+
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trained(planned(tmp_path / "whole"))
+    plan = planned(tmp_path / "killed")
+    earlier = killed(plan, 7, monkeypatch)
+    newest = plan.folder / "checkpoints" / "step-00000006.npz"
+    newest.write_bytes(newest.read_bytes()[:-100])
+    warnings: list[str] = []
+    done = session.train(replace(plan, earlier=earlier), quiet=True, warn=warnings.append)
+    (warning,) = warnings
+    assert warning.startswith(f"{newest}: damaged (")
+    assert done.run["parts"][1]["first_step"] == 6
+    assert differences(whole, plan.folder) == []
+
+
+def test_without_checkpoints_a_run_starts_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trained(planned(tmp_path / "whole"))
+    plan = planned(tmp_path / "killed")
+    earlier = killed(plan, 5, monkeypatch)
+    for path in (plan.folder / "checkpoints").iterdir():
+        path.write_bytes(b"")
+    warnings: list[str] = []
+    session.train(replace(plan, earlier=earlier), quiet=True, warn=warnings.append)
+    assert warnings[-1] == f"{plan.folder}: no whole checkpoint: starting from the first step"
+    assert len(warnings) == 3
+    assert differences(whole, plan.folder) == []
+
+
+def test_patience_ends_a_stage_and_the_next_one_follows(tmp_path: Path) -> None:
+    impatient = replace(TWO.stages[0], epochs=9, learning_rate=1e-9, patience=1)
+    done = session.train(
+        planned(tmp_path, Recipe("two", (impatient, TWO.stages[1]))), quiet=True, warn=unwarned
+    )
+    assert done.run["stopped_early"] is True
+    stages = [step.stage for step in done.steps]
+    assert stages == ["features"] * (len(stages) - 4) + ["head"] * 4
+    assert len(stages) < done.run["planned_steps"] == 22
+
+
+def test_another_version_is_told_of_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(tmp_path / "run")
+    earlier = killed(plan, 5, monkeypatch)
+    other = {**earlier, "initial_weights_digest": "0" * 64}
+    with pytest.raises(InputError) as caught:
+        session.train(replace(plan, earlier=other), quiet=True, warn=unwarned)
+    assert str(caught.value) == (
+        f"{plan.folder}: expected the initial weights 000000000000, and this version of ranparity "
+        f"draws {earlier['initial_weights_digest'][:12]}: go on with the version that began the run"
+    )
+    source = {**earlier["environment"], "source_digest": "another"}
+    warnings: list[str] = []
+    session.train(
+        replace(plan, earlier={**earlier, "environment": source}), quiet=True, warn=warnings.append
+    )
+    assert warnings == [
+        f"{plan.folder}: the run was begun by another version of ranparity; both are recorded"
+    ]
+
+
+def test_an_end_that_is_no_end_is_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(loop.Loop, "_step", broken)
+    with pytest.raises(RuntimeError):
+        session.train(planned(tmp_path), quiet=True, warn=unwarned)
+    run = record.read_run(tmp_path)
+    assert (run["status"], run["reason"]) == ("failed", "RuntimeError: out of luck")
+    assert run["steps"] == 0
+
+
+def test_tensorboard_files_are_written_when_asked(tmp_path: Path) -> None:
+    trained(planned(tmp_path, tensorboard=True))
+    assert len(list((tmp_path / "tensorboard").glob("events*"))) == 1
+
+
+def test_stages_of_one_recipe_share_their_normalisation() -> None:
+    odd = Recipe("odd", (TWO.stages[0], replace(TWO.stages[1], normalisation="pixel-mean")))
+    with pytest.raises(InputError) as caught:
+        normalisation_of(odd)
+    assert str(caught.value) == (
+        "recipe odd: expected one normalisation for all stages. Received: pixel-mean, range"
+    )
+
+
+def test_images_of_another_size_do_not_fit() -> None:
+    with pytest.raises(InputError) as caught:
+        check_fit(ENTRIES["attention56-cifar"], dataset())
+    assert str(caught.value) == (
+        "--model attention56-cifar takes images of 32x32x3, and --data tiny has 8x8x3: choose "
+        "another model or other data"
+    )

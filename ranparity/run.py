@@ -43,7 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     parser.description, parser.epilog = DESCRIPTION, EPILOG
     add("--model", help=f"the network (default: {MODEL})")
-    add("--data", metavar="DATA", help=f"one of {', '.join(data.NAMES)} (default: {DATA})")
+    add(
+        "--data",
+        help="digits; cifar10 or cifar100, downloaded once; cifar10:FOLDER or cifar100:FOLDER; "
+        f"folder:PATH with a folder of images a class; or just the folder (default: {DATA})",
+    )
     add(
         "--partial",
         action="store_true",
@@ -169,7 +173,7 @@ def _continued(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]
             _same(f"--{name}", getattr(args, name), earlier[name], folder)
         _same("--recipe", args.recipe, begun.name, folder)
         asked = options.overridden(begun, args)
-        spec = args.data or place.get("data") or earlier["data"]["name"]
+        spec = args.data or place.get("data") or _known(earlier["data"], folder)
         partial = bool(earlier["data"]["partial"])
         digest = earlier["data"]["digest"]
     except KeyError as error:
@@ -229,6 +233,16 @@ def _loaded(spec: str, entry: zoo.Entry, *, partial: bool, show: bool) -> Datase
     dataset = data.load(spec, image_size=entry.input_shape[0], partial=partial, show=show)
     check_fit(entry, dataset)
     return dataset
+
+
+def _known(described: dict[str, Any], folder: Path) -> str:
+    """Give the data of a run that comes from another machine."""
+    if described["source"] != described["name"]:
+        raise InputError(
+            f"--resume {folder}: the run began on {described['source']}: say with --data where "
+            "this machine has it"
+        )
+    return str(described["name"])
 
 
 def _backend_of(args: argparse.Namespace, earlier: str) -> tuple[str, str]:

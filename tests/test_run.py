@@ -15,6 +15,8 @@ import pytest
 
 from ranparity import run
 from ranparity.data import digest
+from ranparity.data.cifar import CIFAR10
+from tests.data.test_cifar import make
 from tests.narrow_run import RECIPE
 
 ROOT = Path(__file__).parent.parent
@@ -27,7 +29,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def narrow(*arguments: str) -> list[str]:
-    return [sys.executable, str(ROOT / "tests" / "narrow_run.py"), *RECIPE, *arguments]
+    return [sys.executable, str(ROOT / "tests" / "narrow_run.py"), *arguments]
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -185,7 +187,7 @@ def test_a_signal_ends_a_run_after_the_step_and_it_goes_on(
 ) -> None:
     """As on the command line: stopped, and gone on with to its end by the line that it printed."""
     process = subprocess.Popen(
-        narrow("--backend", "torch", "--out", "stopped"),
+        narrow(*RECIPE, "--backend", "torch", "--out", "stopped"),
         cwd=tmp_path,
         env=environment(),
         stderr=subprocess.PIPE,
@@ -453,3 +455,58 @@ def test_help_names_every_default_and_loads_nothing_heavy(tmp_path: Path) -> Non
     assert done.stdout.endswith("loaded: []\n")
     for default in ("attention56-cifar", "digits", "float32)", "0)", "runs/MODEL", "--momentum"):
         assert default in done.stdout
+
+
+@pytest.fixture
+def cifar(tmp_path: Path) -> Path:
+    """A folder in CIFAR-10's layout with 60 records."""
+    folder = tmp_path / "cifar-10-batches-bin"
+    folder.mkdir()
+    make(folder, CIFAR10, records=10)
+    return folder
+
+
+def test_a_partial_cifar_folder_trains_moves_and_is_evaluated(cifar: Path, tmp_path: Path) -> None:
+    """Stopped on one place, moved with its data elsewhere, gone on with, and tested."""
+    options = ("--backend", "torch", "--batch-size=8", "--quiet", "--json")
+    data = ("--data", str(cifar))
+    refused = output(narrow("--backend", "torch", *data), tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr.endswith("give --partial to train on this and have the record say so\n")
+    first = output(narrow(*options, *data, "--partial", "--steps=3", "--out=run"), tmp_path)
+    assert first.returncode == 0, first.stderr
+    content = json.loads(first.stdout)
+    assert content["recipe"]["name"] == "paper-cifar"
+    assert content["data"]["source"] == "cifar10:cifar-10-batches-bin"
+    assert content["data"]["partial"] is True
+    assert (content["data"]["train"], content["data"]["test"]) == (50, 10)
+    assert content["data"]["normalisation"]["kind"] == "pixel-mean"
+    assert str(tmp_path) not in (tmp_path / "run" / "run.json").read_text()
+
+    moved = tmp_path / "elsewhere"
+    (tmp_path / "run").rename(moved)
+    cifar = cifar.rename(tmp_path / "data")
+    damaged(moved, status="running")
+    (moved / "place.json").unlink()
+    lost = output(narrow("--resume", str(moved)), tmp_path)
+    assert lost.returncode == 2
+    assert lost.stderr == (
+        f"ranparity: --resume {moved}: the run began on cifar10:cifar-10-batches-bin: say with "
+        "--data where this machine has it\n"
+    )
+    found = output(narrow("--resume", str(moved), "--data", str(cifar), "--quiet"), tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert read(moved)["final_weights_digest"] == content["final_weights_digest"]
+    assert json.loads((moved / "place.json").read_text()) == {"data": str(cifar), "partial": True}
+
+
+def output(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )

@@ -118,11 +118,14 @@ class Record:
         self._write_epochs()
         self._write_run()  # last: a folder without it has no run in it
 
-    def go_on(self, run: dict[str, Any], state: checkpoint.State | None) -> None:
+    def go_on(
+        self, run: dict[str, Any], place: dict[str, Any], state: checkpoint.State | None
+    ) -> None:
         """Go back to a checkpoint (None: to the start) and go on from there.
 
         Args:
             run: What `run.json` holds from now on.
+            place: As in `begin`.
             state: Of the checkpoint.
 
         Raises:
@@ -143,6 +146,7 @@ class Record:
         write_text(self.folder / STEPS, "".join(line + "\n" for line in lines))
         self.epochs = [epoch for epoch in self._epochs_written() if epoch.step <= done]
         self._write_epochs()
+        self.write_json(PLACE, place)
         self.run = {**run, "status": "running"}
         self._write_run()
 

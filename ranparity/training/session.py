@@ -93,7 +93,8 @@ def _open(
     parts = [*plan.earlier["parts"], {**first, **part}]
     earlier = {key: plan.earlier[key] for key in plan.earlier if key not in RESULTS}
     now = {key: part[key] for key in ("backend", "environment")}
-    record.go_on({**earlier, **now, "parts": parts}, saved.state if saved else None)
+    state = saved.state if saved else None
+    record.go_on({**earlier, **now, "parts": parts}, plan.place, state)
     return saved
 
 

@@ -111,7 +111,7 @@ def interrupted(folder: Path) -> checkpoint.State:
 def test_a_run_goes_back_to_its_checkpoint(tmp_path: Path) -> None:
     state = interrupted(tmp_path)
     made = Record(tmp_path)
-    made.go_on({"model": "net"}, state)
+    made.go_on({"model": "net"}, {}, state)
     assert made.steps == STEPS[:2]
     assert made.epochs == [EPOCH]
     for step in STEPS[2:]:
@@ -126,7 +126,7 @@ def test_a_run_goes_back_to_its_checkpoint(tmp_path: Path) -> None:
 def test_without_a_checkpoint_a_run_goes_back_to_its_start(tmp_path: Path) -> None:
     interrupted(tmp_path)
     made = Record(tmp_path)
-    made.go_on({}, None)
+    made.go_on({}, {}, None)
     assert (made.steps, made.epochs, lines(tmp_path)) == ([], [], [])
 
 
@@ -151,7 +151,7 @@ def test_a_log_that_did_not_lead_to_the_checkpoint_is_refused(tmp_path: Path, fa
     else:
         log.write_text("nonsense\n" + text)
     with pytest.raises(InputError) as caught:
-        Record(tmp_path).go_on({}, state)
+        Record(tmp_path).go_on({}, {}, state)
     if fault == "no step":
         assert str(caught.value) == "steps.jsonl: expected a step, found 'nonsense'"
     else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,6 +106,18 @@ def plan(args: argparse.Namespace) -> tuple[Plan, list[str]]:
     Raises:
         InputError: They do not make a run.
     """
+    folder, earlier = place_of(args)
+    return _continued(args, folder, earlier) if earlier else _new(args, folder)
+
+
+def place_of(args: argparse.Namespace) -> tuple[Path, dict[str, Any] | None]:
+    """Give the run directory, and the `run.json` of the run in it that is to go on.
+
+    Raises:
+        InputError: The options contradict one another, or the folder cannot be used.
+    """
+    from ranparity.training.record import check_folder, read_run
+
     if args.checkpoint_every is not None and args.checkpoint_every < 1:
         raise InputError(
             f"--checkpoint-every: expected 1 or more. Received: {args.checkpoint_every}"
@@ -114,26 +127,31 @@ def plan(args: argparse.Namespace) -> tuple[Plan, list[str]]:
     if args.resume:
         if args.out is not None and args.out != Path(args.resume):
             raise InputError("--resume RUN goes on in that folder: leave --out out")
-        return _continued(args, Path(args.resume))
-    backend, reason = backends.choose(args.backend, os.environ)
-    return _new(args, backend, reason)
+        return Path(args.resume), read_run(Path(args.resume))
+    folder = args.out or _default_folder(args)
+    going_on = args.resume is not None
+    if check_folder(folder, allowed=args.overwrite or going_on) and going_on:
+        return folder, read_run(folder)
+    return folder, None
 
 
-def _new(args: argparse.Namespace, backend: str, reason: str) -> tuple[Plan, list[str]]:
-    """Plan a run from its first step, unless there is one to go on with."""
+def _default_folder(args: argparse.Namespace) -> Path:
+    """Give the folder of a run for which none is named."""
+    model, seed = zoo.entry(args.model or MODEL).name, args.seed or SEED
+    backend, _ = backends.choose(args.backend, os.environ)
+    return Path("runs", f"{model}-{data.label(args.data or DATA)}-{backend}-seed{seed}")
+
+
+def _new(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]:
+    """Plan a run from its first step."""
     from ranparity.data.tape import Tape
-    from ranparity.training.record import check_folder
 
     entry = zoo.entry(args.model or MODEL)
     tape = Tape(SEED if args.seed is None else args.seed)
-    spec = args.data or DATA
-    folder = args.out or Path("runs", f"{entry.name}-{_label(spec)}-{backend}-seed{tape.seed}")
-    going_on = args.resume is not None
-    if check_folder(folder, allowed=args.overwrite or going_on) and going_on:
-        return _continued(args, folder)
+    backend, reason = backends.choose(args.backend, os.environ)
     if args.recipe:
         recipe.named(args.recipe)  # is there one? before the data are read
-    dataset = _loaded(spec, entry, partial=args.partial, show=not args.quiet)
+    dataset = _loaded(args.data or DATA, entry, partial=args.partial, show=not args.quiet)
     name, why = args.recipe, "--recipe asks for it"
     if not name:
         name, why = recipe.default(entry.name, dataset.name)
@@ -147,7 +165,9 @@ def _new(args: argparse.Namespace, backend: str, reason: str) -> tuple[Plan, lis
         precision=args.precision or backends.PRECISIONS[0],
         backend=backend,
         folder=folder,
-        place=_place(spec, partial=args.partial),
+        place=_place(args.data or DATA, args.checkpoint_every),
+        checkpoint_every=args.checkpoint_every,
+        overwrite=args.overwrite,
     )
     lines = [
         f"{entry.name} on {dataset.source}: {made.steps} steps of {_sizes(how)} images, "
@@ -159,37 +179,35 @@ def _new(args: argparse.Namespace, backend: str, reason: str) -> tuple[Plan, lis
     return made, lines
 
 
-def _continued(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]:
+def _continued(
+    args: argparse.Namespace, folder: Path, earlier: dict[str, Any]
+) -> tuple[Plan, list[str]]:
     """Plan to go on with a run as it was begun."""
     from ranparity.data.tape import Tape
     from ranparity.training import record
 
-    earlier = record.read_run(folder)
+    record.check_run(folder, earlier)
     place = record.read_place(folder)
-    try:
-        begun = recipe.from_json(earlier["recipe"])
-        backend, reason = _backend_of(args, earlier["backend"])
-        for name in ("model", "seed", "precision"):
-            _same(f"--{name}", getattr(args, name), earlier[name], folder)
-        _same("--recipe", args.recipe, begun.name, folder)
-        asked = options.overridden(begun, args)
-        spec = args.data or place.get("data") or _known(earlier["data"], folder)
-        partial = bool(earlier["data"]["partial"])
-        digest = earlier["data"]["digest"]
-    except KeyError as error:
-        raise InputError(f"{folder / record.RUN}: expected {error.args[0]!r} in it") from None
-    if asked != begun:
+    begun = recipe.from_json(earlier["recipe"], f"{folder / record.RUN}: recipe")
+    backend, reason = _backend_of(args, earlier["backend"])
+    for name in ("model", "seed", "precision"):
+        _same(f"--{name}", getattr(args, name), earlier[name], folder)
+    _same("--recipe", args.recipe, begun.name, folder)
+    if options.overridden(begun, args) != begun:
         raise InputError(
             f"--resume {folder}: a run goes on with the numbers that it began with: leave the "
             "options out that change its recipe"
         )
     entry = zoo.entry(earlier["model"])
+    spec = args.data or place.get("data") or _known(earlier["data"], folder)
+    partial, digest = earlier["data"]["partial"], earlier["data"]["digest"]
     dataset = _loaded(spec, entry, partial=partial, show=not args.quiet)
     if dataset.digest != digest:
         raise InputError(
             f"--data {spec}: expected the data that the run began with, of digest {digest[:12]}. "
             f"Received: {dataset.digest[:12]}"
         )
+    every = args.checkpoint_every or place.get("checkpoint_every")
     made = _plan(
         args,
         entry=entry,
@@ -199,7 +217,8 @@ def _continued(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]
         precision=earlier["precision"],
         backend=backend,
         folder=folder,
-        place=_place(spec, partial=partial),
+        place=_place(spec, every),
+        checkpoint_every=every,
         earlier=earlier,
     )
     return made, [f"going on with {folder}", f"backend {backend} ({reason})"]
@@ -216,12 +235,7 @@ def _plan(args: argparse.Namespace, **parts: Any) -> Plan:
         fitted = normalisation.load(parts["folder"] / NORMALISATION)
     else:
         fitted = normalisation.fit(kind, parts["dataset"], show=not args.quiet)
-    made = Plan(
-        **parts,
-        normalisation=fitted,
-        checkpoint_every=args.checkpoint_every,
-        tensorboard=args.tensorboard,
-    )
+    made = Plan(**parts, normalisation=fitted, tensorboard=args.tensorboard)
     _ = made.segments  # whose batches are checked against the data
     return made
 
@@ -250,7 +264,7 @@ def _backend_of(args: argparse.Namespace, earlier: str) -> tuple[str, str]:
     if args.backend or os.environ.get("KERAS_BACKEND"):
         backend, reason = backends.choose(args.backend, os.environ)
     else:
-        backend, _ = backends.choose(earlier, {})
+        backend, _ = backends.choose(earlier, {}, "the run")
         reason = "that of the run; --backend or KERAS_BACKEND sets another"
     return backend, reason if backend == earlier else f"{reason}; until now {earlier}"
 
@@ -262,17 +276,9 @@ def _same(option: str, given: Any, earlier: Any, folder: Path) -> None:
         )
 
 
-def _label(spec: str) -> str:
-    """Give the part of a folder's name that stands for the data."""
-    return Path(spec.rpartition(":")[2]).resolve().name if "/" in spec else spec.replace(":", "-")
-
-
-def _place(spec: str, *, partial: bool) -> dict[str, Any]:
-    """Give where this machine has the data, whatever the working folder will be."""
-    kind, colon, path = spec.rpartition(":")
-    if spec not in data.NAMES:
-        spec = f"{kind}{colon}{Path(path).absolute()}"
-    return {"data": spec, "partial": partial}
+def _place(spec: str, checkpoint_every: int | None) -> dict[str, Any]:
+    """Give what `place.json` holds: where the data are, from any working folder."""
+    return {"data": data.located(spec), "checkpoint_every": checkpoint_every}
 
 
 def _sizes(how: recipe.Recipe) -> str:
@@ -286,18 +292,23 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         InputError: The arguments are bad, or the record cannot be written.
     """
-    checked, lines = plan(args)
-    if checked.earlier and checked.earlier.get("status") == "finished":
-        _say(args, f"{checked.folder}: the run is finished: nothing to do")
-        print(_shown(args, checked.earlier, checked.folder))
+    folder, earlier = place_of(args)
+    if earlier and earlier.get("status") == "finished":
+        _say(args, f"{folder}: the run is finished: nothing to do")
+        try:
+            print(_shown(args, earlier, folder))
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f"{folder / 'run.json'}: expected the results of a run") from None
         return 0
+    checked, lines = plan(args)
     _say(args, "\n".join(lines))
     try:
         from ranparity.training.session import train
 
         record = train(checked, quiet=args.quiet, warn=_warn)
     except KeyboardInterrupt:
-        _say(args, f"go on with: ranparity run --resume {checked.folder}")
+        if (folder / "run.json").exists():
+            _say(args, f"go on with: ranparity run --resume {shlex.quote(str(folder))}")
         raise
     except OSError as error:
         where = error.filename or checked.folder

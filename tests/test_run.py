@@ -11,11 +11,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from ranparity import run
+from ranparity import data, run
 from ranparity.data import digest
 from ranparity.data.cifar import CIFAR10
+from ranparity.training.record import NEEDED
 from tests.data.test_cifar import make
 from tests.narrow_run import RECIPE
 
@@ -111,7 +113,10 @@ def test_what_is_of_this_machine_alone_is_in_a_file_of_its_own(
     finished: tuple[Path, Any],
 ) -> None:
     folder = finished[0] / DEFAULT
-    assert json.loads((folder / "place.json").read_text()) == {"data": "digits", "partial": False}
+    assert json.loads((folder / "place.json").read_text()) == {
+        "data": "digits",
+        "checkpoint_every": None,
+    }
     assert str(ROOT) not in (folder / "run.json").read_text()
 
 
@@ -231,6 +236,35 @@ def test_a_signal_ends_a_run_after_the_step_and_it_goes_on(
         assert "backend jax (KERAS_BACKEND asks for it; until now torch)" in done.stderr
 
 
+def test_a_users_keras_json_changes_nothing(finished: tuple[Path, Any], tmp_path: Path) -> None:
+    """The record would say float32 of a run in float64."""
+    settings = {"floatx": "float64", "epsilon": 0.1, "image_data_format": "channels_first"}
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    options = ("--steps", "1", "--batch-size", "16", "--backend", "torch", "--out", "run")
+    done = started(tmp_path, *options, KERAS_HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "run" / "checkpoints" / "step-00000001.npz") as saved:
+        assert {saved[name].dtype for name in saved.files if "/" in name} == {np.dtype(np.float32)}
+    losses = [
+        json.loads((folder / "steps.jsonl").read_text().splitlines()[0])["loss"]
+        for folder in (tmp_path / "run", finished[0] / DEFAULT)
+    ]
+    assert losses[0] == losses[1]
+
+
+def test_the_place_of_the_data_is_kept_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("images", "im:gs"):
+        (tmp_path / name).mkdir()
+    for spec, folder in (("folder:~/images", "images"), ("folder:im:gs", "im:gs")):
+        assert data.located(spec) == f"folder:{tmp_path / folder}"
+        assert data.label(spec) == folder
+    assert (data.located("digits"), data.label("digits")) == ("digits", "digits")
+
+
 def test_a_loss_that_is_no_number_ends_the_run_with_a_line(tmp_path: Path) -> None:
     done = started(
         tmp_path, "--backend", "torch", "--batch-size", "4", "--learning-rate", "1e30", "--out", "x"
@@ -325,20 +359,29 @@ def test_a_run_on_other_data_does_not_go_on(
 def test_a_record_that_is_no_run_does_not_go_on(
     stopped: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("recipe", "backend", "data"):
-        content = read(stopped)
-        del content[name]
-        (stopped / "half").mkdir()
-        (stopped / "half" / "run.json").write_text(json.dumps(content))
-        assert run.main(["--resume", str(stopped / "half")]) == 2
-        expected = f"ranparity: {stopped}/half/run.json: expected '{name}' in it\n"
-        assert capsys.readouterr().err == expected
-        shutil.rmtree(stopped / "half")
-    damaged(stopped, recipe={"name": "digits", "stages": []})
-    assert run.main(["--resume", str(stopped)]) == 2
-    assert "expected stages" in capsys.readouterr().err
-    assert run.main(["--resume", str(stopped / "nowhere")]) == 2
-    assert "no such file" in capsys.readouterr().err
+    def refused(folder: Path = stopped) -> str:
+        assert run.main(["--resume", str(folder)]) == 2
+        out, errors = capsys.readouterr()
+        assert (out, errors.count("\n")) == ("", 1)
+        return errors.removeprefix(f"ranparity: {folder / 'run.json'}: ").strip()
+
+    whole = read(stopped)
+    for name, kind in NEEDED.items():
+        outer, _, inner = name.rpartition(".")
+        damaged(stopped, **({outer: {**whole[outer], inner: None}} if outer else {name: None}))
+        assert refused() == f"expected {name} of type {kind.__name__}. Received: None"
+        damaged(stopped, **whole)
+    damaged(stopped, precision="float16")
+    assert refused() == "expected as precision one of float32, float64. Received: 'float16'"
+    damaged(stopped, **{**whole, "recipe": {"name": "digits", "stages": []}})
+    assert "expected stages" in refused()
+    damaged(stopped, **{**whole, "status": "finished", "test_accuracy": None})
+    assert refused() == "expected the results of a run"
+    damaged(stopped, **whole)
+    for content in ('{"data": 3}', '{"checkpoint_every": "x"}'):
+        (stopped / "place.json").write_text(content)
+        assert "place.json: expected " in refused()
+    assert "no such file" in refused(stopped / "nowhere")
 
 
 @pytest.mark.parametrize(
@@ -434,7 +477,7 @@ def test_what_is_no_option_is_refused(
 HEAVY = ("keras", "torch", "tensorflow", "jax", "numpy", "sklearn")
 ASK_FOR_HELP = f"""
 import sys
-from ranparity import run
+from ranparity import data, run
 try:
     run.main(["--help"])
 except SystemExit:
@@ -466,14 +509,14 @@ def cifar(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_partial_cifar_folder_trains_moves_and_is_evaluated(cifar: Path, tmp_path: Path) -> None:
-    """Stopped on one place, moved with its data elsewhere, gone on with, and tested."""
+def test_a_partial_cifar_folder_trains_and_moves(cifar: Path, tmp_path: Path) -> None:
+    """Stopped in one place, moved with its data elsewhere, and gone on with."""
     options = ("--backend", "torch", "--batch-size=8", "--quiet", "--json")
-    data = ("--data", str(cifar))
-    refused = output(narrow("--backend", "torch", *data), tmp_path)
+    given = ("--data", str(cifar))
+    refused = output(narrow("--backend", "torch", *given), tmp_path)
     assert refused.returncode == 2
     assert refused.stderr.endswith("give --partial to train on this and have the record say so\n")
-    first = output(narrow(*options, *data, "--partial", "--steps=3", "--out=run"), tmp_path)
+    first = output(narrow(*options, *given, "--partial", "--steps=3", "--out=run"), tmp_path)
     assert first.returncode == 0, first.stderr
     content = json.loads(first.stdout)
     assert content["recipe"]["name"] == "paper-cifar"
@@ -497,7 +540,10 @@ def test_a_partial_cifar_folder_trains_moves_and_is_evaluated(cifar: Path, tmp_p
     found = output(narrow("--resume", str(moved), "--data", str(cifar), "--quiet"), tmp_path)
     assert found.returncode == 0, found.stderr
     assert read(moved)["final_weights_digest"] == content["final_weights_digest"]
-    assert json.loads((moved / "place.json").read_text()) == {"data": str(cifar), "partial": True}
+    assert json.loads((moved / "place.json").read_text()) == {
+        "data": f"cifar10:{cifar}",
+        "checkpoint_every": None,
+    }
 
 
 def output(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:

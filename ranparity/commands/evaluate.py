@@ -93,6 +93,8 @@ def _trained(arguments: argparse.Namespace) -> Trained:
     from ranparity.training import trained
 
     path = arguments.weights
+    if not path.exists():
+        raise InputError(f"{path}: expected a run directory or a *.weights.h5 file: no such file")
     is_run = path.is_dir()
     for option in ("model", "recipe") if is_run else ():
         if getattr(arguments, option):

@@ -22,8 +22,9 @@ def add_parser(commands: Any) -> None:
         description="Renders the records in reports/data: README.md, index.html, a table of each "
         "net's layers, and figures. Loads no framework and runs nothing again. With --collect it "
         "first runs the checks, the alterations and a training on each backend, one after the "
-        "other, which takes some ten minutes. Exit status 1 if anything in the report failed, "
-        "differs or is missing.",
+        "other, which takes some ten minutes; other runs in reports/data/runs stay as they are, "
+        "and so do the records of `nox -s endurance`. Exit status 1 if anything in the report "
+        "failed, differs or is missing.",
     )
     parser.add_argument(
         "runs",

@@ -52,6 +52,26 @@ def load(
     return _cifar(kind, path, cache, partial=partial, show=show)
 
 
+def located(spec: str) -> str:
+    """Give a specification with the whole path of its folder, for use from any working folder.
+
+    Raises:
+        InputError: There is no such data.
+    """
+    kind, path = _parsed(spec)
+    return f"{kind}:{path.absolute()}" if path else kind
+
+
+def label(spec: str) -> str:
+    """Give the name of the data for a folder's name: the kind, or the data's own folder.
+
+    Raises:
+        InputError: There is no such data.
+    """
+    kind, path = _parsed(spec)
+    return path.resolve().name if path else kind
+
+
 def _parsed(spec: str) -> tuple[str, Path | None]:
     """Give the kind of data, and the folder that has it if one was given."""
     if spec in ("digits", "cifar10", "cifar100"):

@@ -23,6 +23,7 @@ from ranparity.errors import InputError
 
 KINDS: Final = ("range", "pixel-mean", "channel-mean", "channel-standard")
 
+MOST_FILES: Final = 20_000  # to decode all of ImageNet for a mean would take hours
 _CHUNK: Final = 1 << 24  # bytes of pixels read at a time
 _FIELDS: Final = ("kind", "mean", "deviation", "images")  # of a file
 
@@ -84,7 +85,8 @@ def fit(
     Args:
         kind: One of `KINDS`.
         dataset: Its training images are counted.
-        limit: Count no more than so many of them, spaced evenly; all if not given.
+        limit: Count no more than so many of them, spaced evenly; if not given, all that are in
+            memory, and `MOST_FILES` of those in files.
         show: Show progress on stderr if that is a terminal and it takes long.
 
     Raises:
@@ -92,6 +94,8 @@ def fit(
     """
     if kind not in KINDS:
         raise InputError(f"normalisation: expected one of {', '.join(KINDS)}. Received: {kind!r}")
+    if limit is None and dataset.name == "folder":
+        limit = MOST_FILES
     one = np.ones((1, 1, 1), np.float32)
     if kind == "range":
         half = one * np.float32(dataset.top / 2)

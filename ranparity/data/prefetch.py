@@ -44,7 +44,7 @@ class Prefetch(Generic[T]):
         self._thread = threading.Thread(target=self._run, name="prefetch", daemon=True)
 
     def __enter__(self) -> Prefetch[T]:
-        self._left = len(self._steps)
+        self._left = self._steps.stop - self._steps.start  # `len` refuses very many
         self._thread.start()
         return self
 

@@ -34,7 +34,7 @@ from typing import Any
 
 from ranparity.data.tape import Tape
 from ranparity.errors import InputError
-from ranparity.files import PARTIAL, write_text
+from ranparity.files import PARTIAL, check_writable, write_text
 from ranparity.training import backends, checkpoint, record
 
 KINDS = ("checkpoint", "step", "moment")
@@ -48,6 +48,7 @@ DIGESTS = (
     "test_loss",
     "steps",
 )
+DEFAULTS = ("--steps", "60", "--batch-size", "32", "--checkpoint-every", "3")
 POLL = 0.0005  # seconds between two looks at the run directory
 PROGRAM = (sys.executable, "-m", "ranparity.run")
 Tell = Callable[[str], None]
@@ -168,7 +169,8 @@ def _killed(
     if process.returncode != -signal.SIGKILL:
         last = (errors.strip().splitlines() or ["nothing on stderr"])[-1]
         raise InputError(f"{trial.backend}: the run ended with {process.returncode}: {last}")
-    result.kills[kind] += 1
+    # One that came after the rename was within a step.
+    result.kills["step" if kind == "checkpoint" and not _writing(folder) else kind] += 1
     result.steps.append(_logged(folder))
     tell(f"{trial.backend}: kill {len(result.steps)} ({kind}) after step {result.steps[-1]}")
     return True
@@ -235,7 +237,7 @@ def _epochs(folder: Path) -> list[dict[str, Any]]:
 
 
 def _without_times(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key != "seconds"}
+    return {key: value for key, value in row.items() if key not in record.TIMES}
 
 
 def described(result: Endurance, options: Sequence[str], seed: int) -> dict[str, Any]:
@@ -267,15 +269,18 @@ def main(argv: Sequence[str]) -> int:
     add("--out", type=Path, default=Path("reports/data"), help="default: %(default)s")
     add("--again", action="store_true", help="do backends again whose record is there")
     args, others = parser.parse_known_args(argv)
-    defaults = ("--steps", "60", "--batch-size", "32", "--checkpoint-every", "3")
-    options = tuple(others) or defaults
+    options = (*DEFAULTS, *others)  # of two that contradict each other the last one counts
     same = True
-    for backend in args.backends.split(","):
+    names = args.backends.split(",")
+    for backend in names:
+        backends.choose(backend, {}, "--backends")
+    args.out.mkdir(parents=True, exist_ok=True)
+    for backend in names:
         path = args.out / f"endurance-{backend}.json"
         if path.is_file() and not args.again:
             _tell(f"{backend}: {path} is there: --again does it again")
             continue
-        backends.choose(backend, {})
+        check_writable(path)
         with tempfile.TemporaryDirectory() as work:
             trial = Trial(backend, options)
             result = endure(trial, args.kills, Tape(args.seed), Path(work), _tell)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ranparity.report.alteration_record import AlterationRecord, Proof
 from ranparity.report.document import (
     Block,
     Bullets,
@@ -19,7 +20,7 @@ from ranparity.report.document import (
     link,
     text,
 )
-from ranparity.report.records import AlterationRecord, Evidence, Proof
+from ranparity.report.records import Evidence
 from ranparity.report.words import FAIL, FAILED, NOT_RUN, NOTHING, PASS, count
 
 SHOWN = 10  # missed alterations printed for each net; the record has all

@@ -23,8 +23,9 @@ from ranparity.errors import InputError
 from ranparity.models import zoo
 from ranparity.parity.alterations import prove, prove_live
 from ranparity.parity.check import evidence
+from ranparity.report.alteration_record import ALTERATIONS, SIDES
 from ranparity.report.reading import Fields, MalformedError, parse_json
-from ranparity.report.records import ALTERATIONS, RUN_FILES, SIDES
+from ranparity.report.records import RUN_FILES
 from ranparity.training import backends, environment
 from ranparity.workers import WorkerError
 

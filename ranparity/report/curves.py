@@ -7,15 +7,22 @@ drawing with its style sheet's colours in their place.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any
 
+from ranparity.report.charts import (
+    Chart,
+    Curve,
+    Runs,
+    accuracy,
+    describe,
+    distance,
+    fingerprint,
+    loss,
+)
 from ranparity.report.document import Figure, Figures
-from ranparity.report.runs import FinishedRun
 
 # As drawn; the style sheet's variable that replaces it within a page.
 INK, FAINT, GRID, GROUND = "#1f2428", "#57606b", "#d9dee4", "#fffffe"
@@ -29,29 +36,6 @@ INCHES = (4.5, 3.1)
 PIXELS_AN_INCH = 160
 MARKS = 8  # markers on a line
 LABEL_LENGTH = 40
-
-Runs = Mapping[str, FinishedRun]
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A line: where it is (x is a step or an epoch, from 1) and how its legend calls it."""
-
-    label: str
-    x: Sequence[float]
-    y: Sequence[float]
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A set of curves, what the axes are, and where the legend is; `level` is a line across."""
-
-    title: str
-    x_label: str
-    curves: tuple[Curve, ...]
-    legend: Literal["upper right", "lower right"] = "upper right"
-    percent: bool = False
-    level: float | None = None
 
 
 def draw(name: str, runs: Runs, required: float | None) -> Figures:
@@ -70,34 +54,6 @@ def draw(name: str, runs: Runs, required: float | None) -> Figures:
     return Figures(tuple(drawn))
 
 
-def loss(runs: Runs) -> Chart:
-    """The training loss of each step."""
-    curves = (
-        Curve(label, range(1, len(run.steps) + 1), [step.loss for step in run.steps])
-        for label, run in runs.items()
-    )
-    return Chart("Training loss of each step", "step", tuple(curves))
-
-
-def distance(runs: Runs) -> Chart:
-    """For each step that all runs made, the largest difference of two losses."""
-    losses = zip(*([step.loss for step in run.steps] for run in runs.values()), strict=False)
-    values = [max(alike) - min(alike) for alike in losses]
-    curve = Curve("largest difference", range(1, len(values) + 1), values)
-    return Chart("How far the losses of two backends are apart", "step", (curve,))
-
-
-def accuracy(runs: Runs, required: float | None) -> Chart:
-    """The test accuracy after each epoch."""
-    curves = (
-        Curve(label, range(1, len(run.epochs) + 1), [epoch.test_accuracy for epoch in run.epochs])
-        for label, run in runs.items()
-    )
-    level = f" (dotted: {100 * required:.0f} %)" if required is not None else ""
-    title = f"Test accuracy after each epoch{level}"
-    return Chart(title, "epoch", tuple(curves), "lower right", percent=True, level=required)
-
-
 def figure(name: str, chart: Chart) -> Figure:
     """Draws a chart as SVG and PNG."""
     import matplotlib as mpl
@@ -112,28 +68,8 @@ def figure(name: str, chart: Chart) -> Figure:
     return Figure(name, describe(chart), whole, _inline(whole), png.getvalue())
 
 
-def fingerprint(chart: Chart) -> str:
-    """SHA-256 of what a chart draws: its words and its numbers, each to the last bit."""
-    return hashlib.sha256(repr(chart).encode()).hexdigest()
-
-
 def _note(chart: Chart) -> dict[str, Any]:
     return {"Software": None, "Description": f"Draws data of digest {fingerprint(chart)}"}
-
-
-def describe(chart: Chart) -> str:
-    """The chart in words: its title, and where each line starts and ends."""
-    ends = (
-        f"{curve.label} from {_value(chart, curve.y[0])} to {_value(chart, curve.y[-1])} "
-        f"in {len(curve.y)} {chart.x_label}s"
-        for curve in chart.curves
-        if curve.y
-    )
-    return f"{chart.title}: {'; '.join(ends)}."
-
-
-def _value(chart: Chart, value: float) -> str:
-    return f"{100 * value:.1f} %" if chart.percent else f"{value:.2g}"
 
 
 def _style(name: str) -> dict[str, Any]:
@@ -172,6 +108,8 @@ def _drawing(chart: Chart) -> Any:
     _scale(axes, chart)
     if chart.level is not None:
         axes.axhline(chart.level, color=FAINT, linewidth=1, linestyle=(0, (2, 2)))
+    for place in chart.breaks:
+        axes.axvline(place, color=FAINT, linewidth=1, linestyle=(0, (2, 2)))
     if len(chart.curves) > 1:
         axes.legend(frameon=False, handlelength=3.6, fontsize=10, loc=chart.legend)
     return drawing

@@ -68,6 +68,14 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
+class Heading:
+    """A heading within a section."""
+
+    kind: ClassVar[str] = "heading"
+    title: str
+
+
+@dataclass(frozen=True)
 class Bullets:
     """A list."""
 
@@ -130,7 +138,7 @@ class Attachment:
     blocks: tuple[Block, ...]
 
 
-Block = Table | Paragraph | Bullets | Figure | Figures | Folded | Attachment
+Block = Table | Paragraph | Heading | Bullets | Figure | Figures | Folded | Attachment
 
 
 @dataclass(frozen=True)

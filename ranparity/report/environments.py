@@ -23,6 +23,7 @@ from ranparity.report.document import (
 )
 from ranparity.report.reading import clean
 from ranparity.report.records import Evidence
+from ranparity.report.runs import FinishedRun
 from ranparity.report.words import NOTHING, digest
 
 # What should be the same in all records, and how it is called.
@@ -59,9 +60,21 @@ def places(evidence: Evidence) -> list[Place]:
     proof = evidence.alterations
     if proof and not proof.error:
         found.append(_place("alterations", proof.path, proof.backend, proof.environment))
+    found += [place for run in evidence.finished for place in _places_of(run)]
     return found + [
-        _place(run.id, run.path, run.backend, run.environment) for run in evidence.finished
+        _place(f"endurance, {record.backend}", record.path, record.backend, record.environment)
+        for name in evidence.backends
+        if (record := evidence.endurance.get(name)) and not record.error
     ]
+
+
+def _places_of(run: FinishedRun) -> Iterator[Place]:
+    """Where a run was made; where its parts were, if that was not all one place."""
+    if all(part.environment == run.environment for part in run.parts):
+        yield _place(run.id, run.path, run.backend, run.environment)
+        return
+    for number, part in enumerate(run.parts, start=1):
+        yield _place(f"{run.id}, part {number}", run.path, part.backend, part.environment)
 
 
 def _place(record: str, path: str, backend: str, given: Mapping[str, Any] | None) -> Place:

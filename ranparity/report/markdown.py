@@ -16,6 +16,7 @@ from ranparity.report.document import (
     Figure,
     Figures,
     Folded,
+    Heading,
     Paragraph,
     Span,
     Table,
@@ -81,9 +82,8 @@ def _blocks(blocks: tuple[Block, ...], place: Place) -> Iterator[str]:
 
 def _block(block: Block, place: Place) -> Iterator[str]:
     match block:
-        case Paragraph():
-            mark = "> " if block.tone in ("warning", "fail") else ""
-            yield mark + _line(block.text, place)
+        case Paragraph() | Heading():
+            yield _lines(block, place)
         case Bullets():
             yield "\n".join(f"- {_line(item, place)}" for item in block.items)
         case Table():
@@ -100,6 +100,14 @@ def _block(block: Block, place: Place) -> Iterator[str]:
         case Attachment():
             target = place.address(block.path)
             yield f"- [{escape(block.title)}]({target}): {text(block.note, place)}"
+
+
+def _lines(block: Paragraph | Heading, place: Place) -> str:
+    """A heading, or a paragraph, which is a quote where it must stand out."""
+    if isinstance(block, Heading):
+        return f"### {escape(block.title)}"
+    mark = "> " if block.tone in ("warning", "fail") else ""
+    return mark + _line(block.text, place)
 
 
 def _figure(figure: Figure, place: Place) -> str:

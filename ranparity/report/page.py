@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ranparity.models import zoo
-from ranparity.report import alterations, environments, layers, structure, training
+from ranparity.report import alterations, endurance, environments, layers, structure, training
 from ranparity.report.document import (
     Bullets,
     Document,
@@ -18,6 +18,7 @@ from ranparity.report.document import (
     strong,
     text,
 )
+from ranparity.report.groups import Group, groups
 from ranparity.report.records import Evidence
 from ranparity.report.words import count, in_words, listed, percent
 
@@ -26,7 +27,7 @@ TITLE = "ranparity: is this network the same network everywhere?"
 
 def problems(evidence: Evidence) -> list[Text]:
     """All that failed, differs or is missing; nothing else makes a report fail."""
-    parts = (structure, alterations, training)
+    parts = (structure, alterations, training, endurance)
     return [problem for part in parts for problem in part.problems(evidence)]
 
 
@@ -44,6 +45,7 @@ def document(evidence: Evidence, found: Sequence[Text]) -> Document:
         structure.section(evidence),
         alterations.section(evidence),
         training.section(evidence),
+        endurance.section(evidence),
         layers.section(),
         environments.section(evidence),
         _making(),
@@ -92,9 +94,10 @@ def _summary(evidence: Evidence) -> Iterator[Text]:
             f"compared on {on}; {count(differ) if differ else 'none'} of them differ.",
         )
     yield from _alterations(evidence)
-    for group in training.groups(evidence):
+    for group in groups(evidence):
         if group.finished:
             yield _trained(group)
+    yield text(_to("Endurance", "endurance"), f": {endurance.summary(evidence)}")
 
 
 def _has_results(evidence: Evidence, backend: str) -> bool:
@@ -112,11 +115,11 @@ def _alterations(evidence: Evidence) -> Iterator[Text]:
         )
 
 
-def _trained(group: training.Group) -> Text:
+def _trained(group: Group) -> Text:
     each = [f"{group.label(run)} {percent(run.test_accuracy)}" for run in group.finished]
     return text(
         _to("Training", "training"),
-        f": {group.title}: accuracy on the {count(group.finished[0].test)} test images: "
+        f": {group.title}: accuracy on the {count(group.finished[0].task.test)} test images: "
         f"{', '.join(each)}.",
     )
 
@@ -137,12 +140,14 @@ def _making() -> Section:
                 code("prototxt", "../prototxt"),
                 "; not edited. ",
                 code("nox -s report"),
-                " runs everything again and writes it anew, as ",
+                " runs the checks and a training on each backend again, ",
+                code("nox -s endurance"),
+                " the runs that are killed. The page is ",
                 link("README.md", "README.md"),
-                " and as ",
+                " and ",
                 link("index.html", "index.html"),
-                ", one file that needs no network. Every number stands in the record that its row "
-                "or column links to.",
+                ", which is one file and needs no network. Every number stands in the record that "
+                "its row or column links to.",
             )
         ),
         Paragraph(

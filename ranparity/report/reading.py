@@ -81,6 +81,17 @@ class Fields:
         """Gives a finite number."""
         return float(self._get(key, _is_number, "a finite number"))
 
+    def share(self, key: str) -> float:
+        """Gives a number from 0 to 1."""
+        share = self.number(key)
+        if not 0 <= share <= 1:
+            raise MalformedError(f'{self._prefix}expected 0 to 1 as "{key}", found {share:g}')
+        return share
+
+    def flag(self, key: str) -> bool:
+        """Gives a truth value."""
+        return bool(self._get(key, lambda value: isinstance(value, bool), "true or false"))
+
     def items(self, key: str) -> list[Any]:
         """Gives a list."""
         return list(self._get(key, lambda value: isinstance(value, list), "a list"))
@@ -101,6 +112,14 @@ class Fields:
     def each(self, key: str, make: Callable[[Fields], Value]) -> tuple[Value, ...]:
         """Makes something of each object of a list; a list that is not there is empty."""
         return tuple(make(item) for item in self._objects(key)) if self.has(key) else ()
+
+    def seconds(self) -> float | None:
+        """Gives what the record says that it took, if it does."""
+        return self.number("seconds") if self.has("seconds") else None
+
+    def environment(self) -> Mapping[str, Any] | None:
+        """Gives what the record says of where it was made, if it does."""
+        return self.mapping("environment") if self.has("environment") else None
 
     def _objects(self, key: str) -> Iterator[Fields]:
         for place, item in enumerate(self.items(key), start=1):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ranparity.errors import InputError
+from ranparity.files import write_bytes
 
 # Folders that hold nothing but what is rendered, and what rendered files there are called.
 RENDERED = (("layers", "*.md"), ("figures", "*.svg"), ("figures", "*.png"))
@@ -22,7 +22,7 @@ def write(folder: Path, files: Mapping[str, bytes]) -> None:
         path = folder / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, content)
+            write_bytes(path, content)
         except OSError as error:
             raise InputError(f"{path}: cannot write the report: {error.strerror}") from None
 
@@ -48,19 +48,3 @@ def drop(folder: Path, names: Iterable[str]) -> None:
             (folder / name).unlink(missing_ok=True)
         except OSError as error:
             raise InputError(f"{folder / name}: cannot remove it: {error.strerror}") from None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Writes a file beside its place and renames it."""
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        beside = Path(file.name)
-        try:
-            file.write(content)
-            file.close()
-            beside.chmod(0o644)
-            beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise

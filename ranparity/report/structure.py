@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ranparity.caffe import published
 from ranparity.errors import InputError
 from ranparity.models import zoo
+from ranparity.report.check_record import CheckRecord, NetResult
 from ranparity.report.document import (
     Block,
     Bullets,
@@ -25,7 +26,7 @@ from ranparity.report.document import (
     strong,
     text,
 )
-from ranparity.report.records import CheckRecord, Evidence, NetResult
+from ranparity.report.records import Evidence
 from ranparity.report.words import (
     FAIL,
     FAILED,
@@ -80,16 +81,10 @@ ORIGINS = (
 
 def problems(evidence: Evidence) -> Iterator[Text]:
     """Says, one by one, what of level 0 failed or is missing."""
-    for backend in _spoken_of(evidence):
+    for backend in evidence.spoken_of:
         yield from _problems_on(backend, evidence.checks.get(backend))
     if not evidence.checks:
         yield text("Structure: not run on any backend.")
-
-
-def _spoken_of(evidence: Evidence) -> list[str]:
-    """Backends of which there is any record."""
-    spoken_of = evidence.trained | set(evidence.checks)
-    return [name for name in evidence.backends if name in spoken_of]
 
 
 def _problems_on(backend: str, record: CheckRecord | None) -> Iterator[Text]:

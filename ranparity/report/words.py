@@ -33,6 +33,11 @@ def seconds(duration: float) -> str:
     return f"{duration:.{digits}f} s"
 
 
+def mebibytes(size: int) -> str:
+    """Memory in units of 2^20 bytes: 2,242 MiB."""
+    return f"{size / 2**20:,.0f} MiB"
+
+
 def digest(value: str, href: str = "") -> Span:
     """The first digits of a digest, enough to tell two apart."""
     return code(f"{value[:12]}…" if len(value) > 12 else value, href)

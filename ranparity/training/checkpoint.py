@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,7 +29,6 @@ from ranparity.files import PARTIAL, replacing
 FOLDER = "checkpoints"
 KEPT = 2
 _NAME = re.compile(r"step-(\d+)\.npz")
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -95,7 +92,7 @@ def newest(run: Path, warn: Callable[[str], None]) -> Checkpoint | None:
     for path in _paths(run):
         try:
             return read(path)
-        except _UNREADABLE as error:
+        except Exception as error:  # a damaged archive raises what it likes
             warn(f"{path}: damaged ({error}): going on from the one before it")
     return None
 
@@ -104,7 +101,7 @@ def read(path: Path) -> Checkpoint:
     """Read a checkpoint.
 
     Raises:
-        OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error: It is damaged.
+        Exception: It is damaged; which one depends on where.
     """
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
@@ -116,11 +113,11 @@ def read(path: Path) -> Checkpoint:
     return Checkpoint(state, _part(arrays, "weights/"), _part(arrays, "slots/"))
 
 
-def drop(run: Path) -> None:
-    """Remove the checkpoints of a run, half-written ones too."""
-    tidy(run)
+def drop_after(run: Path, step: int) -> None:
+    """Remove the checkpoints of a run that were made after a step."""
     for path in _paths(run):
-        path.unlink()
+        if _step_of(path) > step:
+            path.unlink()
 
 
 def tidy(run: Path) -> None:
@@ -154,9 +151,10 @@ def _encoded(text: str) -> NDArray[np.uint8]:
 
 def _paths(run: Path) -> list[Path]:
     """Give the checkpoints of a run, the newest first."""
-    steps = {
-        int(match[1]): path
-        for path in (run / FOLDER).glob("*.npz")
-        if (match := _NAME.fullmatch(path.name))
-    }
-    return [steps[step] for step in sorted(steps, reverse=True)]
+    named = [path for path in (run / FOLDER).glob("*.npz") if _NAME.fullmatch(path.name)]
+    return sorted(named, key=_step_of, reverse=True)
+
+
+def _step_of(path: Path) -> int:
+    """Give the step that a checkpoint's name says."""
+    return int(path.stem.partition("-")[2])

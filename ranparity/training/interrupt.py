@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
-import sys
 from collections.abc import Iterator
 from types import FrameType
 
@@ -59,7 +59,7 @@ def listening(stop: Stop, *, quiet: bool) -> Iterator[None]:
 
     def handle(number: int, _: FrameType | None) -> None:
         if not stop.asked and not quiet:
-            print("ending after this step (again: at once)", file=sys.stderr, flush=True)
+            os.write(2, b"ending after this step (again: at once)\n")  # a print may be under way
         stop.ask(number)
 
     before = {number: signal.getsignal(number) for number in SIGNALS}

@@ -36,7 +36,6 @@ class Loop:
         progress: Where everything is shown.
         stop: Whether the run has been asked to end.
         checkpoint_every: Steps from one checkpoint to the next; None is by time alone.
-        waited: Seconds that steps have waited for their batches.
     """
 
     trainer: Trainer
@@ -48,18 +47,14 @@ class Loop:
     progress: Progress
     stop: Stop
     checkpoint_every: int | None = None
-    waited: float = 0.0
     _saved: float = field(default_factory=time.monotonic, init=False)
 
-    def run(self, first: int, last: int) -> bool:
+    def run(self, first: int, last: int) -> None:
         """Train from one step up to another; test after each epoch, and at the end.
 
         Args:
             first: Steps of the stage that are done.
             last: Its number of steps.
-
-        Returns:
-            Whether the stage has run out of patience before its end.
 
         Raises:
             InputError: The loss is no longer a number.
@@ -71,8 +66,6 @@ class Loop:
                 self._step(done, ahead)
                 done += 1
                 self._save_if_due(done)
-        self.waited += ahead.waited
-        return done < last
 
     def _ended(self, done: int, last: int) -> bool:
         """Test if a test is due; say whether the stage is at its end."""
@@ -85,8 +78,9 @@ class Loop:
         _ = batch.digest
         return batch
 
-    def _step(self, position: int, ahead: Iterator[Batch]) -> None:
+    def _step(self, position: int, ahead: Prefetch[Batch]) -> None:
         begun = time.perf_counter()
+        before = ahead.waited
         batch = next(ahead)
         rate = self.stage.rate(position)
         loss = self.trainer.step(batch.images, batch.targets, self.update.scalars(position, rate))
@@ -98,9 +92,9 @@ class Loop:
             learning_rate=rate,
             batch_digest=batch.digest,
             seconds=time.perf_counter() - begun,
+            seconds_waiting=ahead.waited - before,
         )
-        if not math.isfinite(loss):
-            raise InputError(f"step {step.step}: the loss is {loss}: lower --learning-rate")
+        _check(loss, f"step {step.step}: the loss")
         self.record.add_step(step)
         self.progress.step(step)
 
@@ -121,6 +115,7 @@ class Loop:
             if (step.stage, step.epoch) == (self.stage.name, number)
         ]
         scores = evaluation.scores(self.trainer, self._held_out(), self.batches.batch_size)
+        _check(scores.loss, f"test after step {of_run}: the loss")
         epoch = Epoch(
             stage=self.stage.name,
             epoch=number,
@@ -163,3 +158,9 @@ class Loop:
     def _save(self) -> None:
         self.record.add_checkpoint(self.trainer.weights(), self.trainer.slots())
         self._saved = time.monotonic()
+
+
+def _check(loss: float, where: str) -> None:
+    """Raise `InputError` unless a loss is a number."""
+    if not math.isfinite(loss):
+        raise InputError(f"{where} is {loss}: lower --learning-rate")

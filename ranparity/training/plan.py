@@ -45,8 +45,9 @@ class Plan:
         precision: Of variables and arithmetic; one of `backends.PRECISIONS`.
         backend: Name of the backend.
         folder: The run directory.
-        place: Where this machine has the data, for the run directory.
+        place: What is of this machine alone, for the run directory: where it has the data.
         earlier: The `run.json` of the run that goes on; None for a new one.
+        overwrite: Whether a run that is in the folder may be replaced.
         checkpoint_every: Steps from one checkpoint to the next; None is by time alone.
         tensorboard: Whether to write numbers for TensorBoard.
     """
@@ -61,6 +62,7 @@ class Plan:
     folder: Path
     place: dict[str, Any] = field(default_factory=dict)
     earlier: dict[str, Any] | None = None
+    overwrite: bool = False
     checkpoint_every: int | None = None
     tensorboard: bool = False
 

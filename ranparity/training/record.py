@@ -29,9 +29,11 @@ from typing import Any
 
 import filelock
 
+from ranparity.data.normalisation import Normalisation
 from ranparity.errors import InputError
 from ranparity.files import PARTIAL, write_text
 from ranparity.training import checkpoint
+from ranparity.training.backends import PRECISIONS
 
 RUN = "run.json"
 STEPS = "steps.jsonl"
@@ -41,11 +43,13 @@ WEIGHTS = "final.weights.h5"
 PLACE = "place.json"
 LOCK = ".lock"
 SCALARS = "tensorboard"
+TIMES = ("seconds", "seconds_waiting")  # in which equal runs differ
+ROOM = 1 << 20  # bytes that a weights file may have beside the weights
 
 
 @dataclass(frozen=True)
 class Step:
-    """A line of `steps.jsonl`; `seconds` is what the step took, the wait for its batch included."""
+    """A line of `steps.jsonl`: `seconds` is what it took, `seconds_waiting` of it for its batch."""
 
     step: int
     stage: str
@@ -54,6 +58,7 @@ class Step:
     learning_rate: float
     batch_digest: str
     seconds: float
+    seconds_waiting: float
 
 
 @dataclass(frozen=True)
@@ -101,19 +106,24 @@ class Record:
                 "another folder with --out"
             ) from None
 
-    def begin(self, description: dict[str, Any], place: dict[str, Any]) -> None:
+    def begin(
+        self, description: dict[str, Any], place: dict[str, Any], normalisation: Normalisation
+    ) -> None:
         """Begin a new run; what an earlier one has left goes.
 
         Args:
             description: What is known at the start, for `run.json`.
-            place: Where this machine has the data.
+            place: What is of this machine alone, for `place.json`.
+            normalisation: What is taken from every image.
         """
         for name in (RUN, STEPS, EPOCHS, NORMALISATION, WEIGHTS, PLACE):
             (self.folder / name).unlink(missing_ok=True)
-        checkpoint.drop(self.folder)
+        checkpoint.tidy(self.folder)
+        checkpoint.drop_after(self.folder, -1)
         shutil.rmtree(self.folder / SCALARS, ignore_errors=True)
         self.run = {**description, "status": "running"}
         self.write_json(PLACE, place)
+        normalisation.save(self.folder / NORMALISATION)
         (self.folder / STEPS).touch()
         self._write_epochs()
         self._write_run()  # last: a folder without it has no run in it
@@ -133,18 +143,15 @@ class Record:
         """
         checkpoint.tidy(self.folder)
         done = state.step if state else 0
-        self.steps, self.epochs = [], []
-        self._log = hashlib.sha256()
         lines = self._lines()[:done]
-        for line in lines:
-            self._note(_step(line))
-        if state and (len(lines) < done or self.log_digest != state.log):
+        self._replay([self._step(line) for line in lines], self._epochs_written(done))
+        if state and self.log_digest != state.log:
             raise InputError(
-                f"{self.folder / STEPS}: expected the log of the {done} steps that led to the "
-                "checkpoint, and it is another: the run cannot go on"
+                f"{self.folder}: expected in {STEPS} and {EPOCHS} what led to the checkpoint of "
+                f"step {done}, and they hold something else: the run cannot go on"
             )
+        checkpoint.drop_after(self.folder, done)  # damaged, or they would not be passed over
         write_text(self.folder / STEPS, "".join(line + "\n" for line in lines))
-        self.epochs = [epoch for epoch in self._epochs_written() if epoch.step <= done]
         self._write_epochs()
         self.write_json(PLACE, place)
         self.run = {**run, "status": "running"}
@@ -152,18 +159,18 @@ class Record:
 
     @property
     def log_digest(self) -> str:
-        """SHA-256 of the steps so far, without their times."""
+        """SHA-256 of the steps and epochs so far, without their times."""
         return self._log.hexdigest()
 
     def add_step(self, step: Step) -> None:
         """Add a line to the log of steps."""
-        self._note(step)
+        self._note_step(step)
         with (self.folder / STEPS).open("a", encoding="utf-8") as log:
             log.write(json.dumps(asdict(step), allow_nan=False) + "\n")
 
     def add_epoch(self, epoch: Epoch) -> None:
         """Add a row to the table of epochs."""
-        self.epochs.append(epoch)
+        self._note_epoch(epoch)
         self._write_epochs()
 
     def add_checkpoint(self, weights: checkpoint.Arrays, slots: checkpoint.Arrays) -> None:
@@ -173,11 +180,22 @@ class Record:
         state = checkpoint.State(len(self.steps), self.log_digest)
         checkpoint.write(self.folder, checkpoint.Checkpoint(state, weights, slots))
 
-    def save_weights(self, save: Callable[[str], None]) -> None:
-        """Write the weights with a function that takes the path, such as Keras's `save_weights`."""
+    def save_weights(self, save: Callable[[str], None], size: int) -> None:
+        """Write the weights with a function that takes the path, such as Keras's `save_weights`.
+
+        HDF5 ends the process when a disk is full, so that there is room is found out before.
+
+        Args:
+            save: Writes the file.
+            size: Bytes of the weights.
+        """
         beside = self.folder / f"{PARTIAL}.{WEIGHTS}"  # Keras looks at how the name ends
-        save(str(beside))
-        beside.replace(self.folder / WEIGHTS)
+        try:
+            _reserve(beside, size + ROOM)
+            save(str(beside))
+            beside.replace(self.folder / WEIGHTS)
+        finally:
+            beside.unlink(missing_ok=True)
 
     def write_json(self, name: str, content: Any) -> None:
         """Write a file of the run directory."""
@@ -190,21 +208,65 @@ class Record:
         self._write_run()
 
     def release(self) -> None:
-        """Let another process write the run."""
+        """Let another process write the run; a folder in which none has begun is left as it was."""
+        if {path.name for path in self.folder.iterdir()} == {LOCK}:
+            shutil.rmtree(self.folder)
         self._lock.release()
 
-    def _note(self, step: Step) -> None:
+    def _note_step(self, step: Step) -> None:
         self.steps.append(step)
-        self._log.update(json.dumps(timeless(step)).encode() + b"\n")
+        self._note(step)
+
+    def _note_epoch(self, epoch: Epoch) -> None:
+        self.epochs.append(epoch)
+        self._note(epoch)
+
+    def _note(self, row: Step | Epoch) -> None:
+        self._log.update(json.dumps(timeless(row)).encode() + b"\n")
+
+    def _replay(self, steps: Sequence[Step], epochs: Sequence[Epoch]) -> None:
+        """Take rows in as they were added: a test's after its step."""
+        self.steps, self.epochs = [], []
+        self._log = hashlib.sha256()
+        tested = {epoch.step: epoch for epoch in epochs}
+        for step in steps:
+            self._note_step(step)
+            if step.step in tested:
+                self._note_epoch(tested[step.step])
 
     def _lines(self) -> list[str]:
         """Give the whole lines of the log; a process that was killed may have left half a one."""
-        text = (self.folder / STEPS).read_text(encoding="utf-8", errors="replace")
-        return text.split("\n")[:-1]
+        return self._text(STEPS).split("\n")[:-1]
 
-    def _epochs_written(self) -> list[Epoch]:
-        with (self.folder / EPOCHS).open(encoding="utf-8", newline="") as table:
-            return [_epoch(row) for row in csv.DictReader(table)]
+    def _step(self, line: str) -> Step:
+        try:
+            return Step(**json.loads(line))
+        except (ValueError, TypeError):
+            raise InputError(
+                f"{self.folder / STEPS}: expected a step, found {line[:60]!r}"
+            ) from None
+
+    def _epochs_written(self, done: int) -> list[Epoch]:
+        """Give the tests up to a step."""
+        rows = csv.DictReader(self._text(EPOCHS).splitlines())
+        epochs = [self._epoch(row) for row in rows]
+        return [epoch for epoch in epochs if epoch.step <= done]
+
+    def _epoch(self, row: dict[str, str]) -> Epoch:
+        try:
+            stage, epoch, step = row["stage"], int(row["epoch"]), int(row["step"])
+            numbers = [float(row[field.name]) for field in fields(Epoch)[3:]]
+        except (ValueError, TypeError, KeyError):
+            raise InputError(f"{self.folder / EPOCHS}: expected an epoch, found {row}") from None
+        return Epoch(stage, epoch, step, *numbers)
+
+    def _text(self, name: str) -> str:
+        """Give what a file of the run directory holds."""
+        path = self.folder / name
+        try:
+            return path.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            raise InputError(f"{path}: expected it in a run that goes on: no such file") from None
 
     def _write_epochs(self) -> None:
         text = io.StringIO()
@@ -219,9 +281,7 @@ class Record:
 
 def timeless(row: Step | Epoch) -> dict[str, Any]:
     """Give a step or an epoch without what it took, the one thing that two equal runs differ in."""
-    content = asdict(row)
-    del content["seconds"]
-    return content
+    return {key: value for key, value in asdict(row).items() if key not in TIMES}
 
 
 def read_run(folder: Path) -> dict[str, Any]:
@@ -233,6 +293,41 @@ def read_run(folder: Path) -> dict[str, Any]:
     return _read_json(folder / RUN, "a run directory, which holds")
 
 
+# What a run that goes on is taken from, with its types.
+NEEDED: dict[str, type] = {
+    "model": str,
+    "backend": str,
+    "recipe": dict,
+    "seed": int,
+    "precision": str,
+    "data": dict,
+    "data.name": str,
+    "data.source": str,
+    "data.digest": str,
+    "data.partial": bool,
+    "initial_weights_digest": str,
+    "environment": dict,
+    "parts": list,
+}
+
+
+def check_run(folder: Path, run: dict[str, Any]) -> None:
+    """Raise `InputError` unless a `run.json` has what it takes to go on with the run."""
+    for name, kind in NEEDED.items():
+        found: Any = run
+        for key in name.split("."):
+            found = found.get(key)
+        if type(found) is not kind:
+            raise InputError(
+                f"{folder / RUN}: expected {name} of type {kind.__name__}. Received: {found!r}"
+            )
+    if run["precision"] not in PRECISIONS:
+        raise InputError(
+            f"{folder / RUN}: expected as precision one of {', '.join(PRECISIONS)}. "
+            f"Received: {run['precision']!r}"
+        )
+
+
 def read_place(folder: Path) -> dict[str, Any]:
     """Read where the machine has the data of a run; nothing if the run comes from elsewhere.
 
@@ -240,7 +335,13 @@ def read_place(folder: Path) -> dict[str, Any]:
         InputError: The file is damaged.
     """
     path = folder / PLACE
-    return _read_json(path, "where the data are:") if path.is_file() else {}
+    place = _read_json(path, "where the data are:") if path.is_file() else {}
+    for name, kind in (("data", str), ("checkpoint_every", int)):
+        if not isinstance(found := place.get(name), (kind, type(None))):
+            raise InputError(
+                f"{path}: expected {name} of type {kind.__name__}. Received: {found!r}"
+            )
+    return place
 
 
 def _read_json(path: Path, what: str) -> dict[str, Any]:
@@ -285,24 +386,22 @@ def check_folder(folder: Path, *, allowed: bool) -> bool:
     return RUN in names
 
 
-def _is_of_a_start(names: Sequence[str] | set[str]) -> bool:
-    """Whether a folder is empty or holds what a run leaves that was killed as it began."""
-    early = {LOCK, PLACE, STEPS, EPOCHS}
-    return all(name in early or name.endswith(PARTIAL) for name in names)
+def _is_of_a_start(names: set[str]) -> bool:
+    """Whether a folder is empty or holds what a run leaves that was killed as it began.
+
+    With --overwrite that is anything of the run before, but for its `run.json`, which goes first.
+    """
+    ours = {LOCK, PLACE, STEPS, EPOCHS, NORMALISATION, WEIGHTS, SCALARS, checkpoint.FOLDER}
+    others = {name for name in names if PARTIAL not in name} - ours
+    return not others and (LOCK in names or not names)
 
 
-def _step(line: str) -> Step:
-    try:
-        return Step(**json.loads(line))
-    except (ValueError, TypeError):
-        raise InputError(f"{STEPS}: expected a step, found {line[:60]!r}") from None
+def _reserve(path: Path, size: int) -> None:
+    """See that there is room for a file.
 
-
-def _epoch(row: dict[str, str]) -> Epoch:
-    """Read a row of the table of epochs."""
-    try:
-        stage, epoch, step = row["stage"], int(row["epoch"]), int(row["step"])
-        numbers = [float(row[field.name]) for field in fields(Epoch)[3:]]
-    except (ValueError, TypeError, KeyError):
-        raise InputError(f"{EPOCHS}: expected an epoch, found {row}") from None
-    return Epoch(stage, epoch, step, *numbers)
+    Raises:
+        OSError: There is not.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with path.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size)

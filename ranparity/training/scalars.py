@@ -6,6 +6,8 @@ TensorFlow beside it.
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +18,25 @@ from ranparity.training.record import Epoch, Step
 class Scalars(Quiet):
     """Loss and learning rate of each step, loss and accuracies of each test.
 
+    A run that goes on writes all of it again: a process that was killed had not written its last.
+
     Args:
-        folder: Where the event files go.
-        done: Steps that the run has gone back to; TensorBoard drops what it has after them.
+        folder: Where the event files go; what is there goes.
+        steps: The steps so far.
+        epochs: The epochs so far.
     """
 
-    def __init__(self, folder: Path, done: int = 0) -> None:
+    def __init__(
+        self, folder: Path, steps: Iterable[Step] = (), epochs: Iterable[Epoch] = ()
+    ) -> None:
         from tensorboardX import SummaryWriter
 
-        self._writer: Any = SummaryWriter(str(folder), purge_step=done + 1)
+        shutil.rmtree(folder, ignore_errors=True)
+        self._writer: Any = SummaryWriter(str(folder))
+        for step in steps:
+            self.step(step)
+        for epoch in epochs:
+            self.epoch(epoch)
 
     def __exit__(self, *_: object) -> None:
         """Write what is left."""

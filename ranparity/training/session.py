@@ -20,7 +20,7 @@ from ranparity.training.interrupt import Stop
 from ranparity.training.loop import Loop
 from ranparity.training.plan import Plan, Segment
 from ranparity.training.progress import Progress
-from ranparity.training.record import NORMALISATION, SCALARS, Record
+from ranparity.training.record import RUN, SCALARS, Record, read_run
 from ranparity.training.scalars import Scalars
 from ranparity.training.update import Update
 from ranparity.training.variables import Model
@@ -42,6 +42,7 @@ def train(plan: Plan, *, quiet: bool, warn: Warn) -> Record:
     """
     record = Record(plan.folder)  # before the long part: another process may be writing there
     try:
+        _check_unchanged(plan)
         _carry_out(plan, record, quiet=quiet, warn=warn)
     finally:
         record.release()
@@ -75,8 +76,7 @@ def _open(
 ) -> Checkpoint | None:
     """Begin the record, or take it up; gives the checkpoint to go on from."""
     if plan.earlier is None:
-        record.begin(_description(plan, initial, part), plan.place)
-        plan.normalisation.save(record.folder / NORMALISATION)
+        record.begin(_description(plan, initial, part), plan.place, plan.normalisation)
         return None
     if initial != plan.earlier["initial_weights_digest"]:
         raise InputError(
@@ -84,8 +84,7 @@ def _open(
             f"{plan.earlier['initial_weights_digest'][:12]}, and this version of ranparity draws "
             f"{initial[:12]}: go on with the version that began the run"
         )
-    if plan.earlier["environment"]["source_digest"] != part["environment"]["source_digest"]:
-        warn(f"{plan.folder}: the run was begun by another version of ranparity; both are recorded")
+    _compare(plan, part, warn)
     saved = checkpoint.newest(plan.folder, warn)
     if saved is None:
         warn(f"{plan.folder}: no whole checkpoint: starting from the first step")
@@ -96,6 +95,34 @@ def _open(
     state = saved.state if saved else None
     record.go_on({**earlier, **now, "parts": parts}, plan.place, state)
     return saved
+
+
+def _check_unchanged(plan: Plan) -> None:
+    """Raise unless the run directory is as it was when the plan was made.
+
+    Between that and the lock lies the reading of the data, in which another process may have begun
+    a run, or ended one.
+    """
+    there = (plan.folder / RUN).exists()
+    if plan.earlier is None and there and not plan.overwrite:
+        raise InputError(f"{plan.folder}: another process has begun a run there since: start again")
+    if plan.earlier is not None and read_run(plan.folder) != plan.earlier:
+        raise InputError(f"{plan.folder}: another process has gone on with it since: start again")
+
+
+def _compare(plan: Plan, part: dict[str, Any], warn: Warn) -> None:
+    """Warn of what makes a run that goes on another than the undisturbed one."""
+    assert plan.earlier is not None  # noqa: S101  (it goes on)
+    before, now = plan.earlier["environment"], part["environment"]
+    if before.get("source_digest") != now["source_digest"]:
+        warn(f"{plan.folder}: the run was begun by another version of ranparity; both are recorded")
+    if plan.earlier["backend"] == plan.backend:
+        others = [name for name in now if name != "source_digest" and before.get(name) != now[name]]
+        if others:
+            warn(
+                f"{plan.folder}: not what the run began with: {', '.join(others)}: it may end with "
+                "other last bits than an undisturbed one; both are recorded"
+            )
 
 
 # What `_conclude` adds to a run's description.
@@ -157,8 +184,6 @@ class _Session:
         self._saved = saved
         self._quiet = quiet
         self._stop = Stop()
-        self._waited = 0.0
-        self._stopped_early = False
 
     def run(self) -> None:
         """Train from where the record is to the end, and write down the results."""
@@ -189,35 +214,49 @@ class _Session:
             stop=self._stop,
             checkpoint_every=self._plan.checkpoint_every,
         )
-        self._stopped_early |= loop.run(done, segment.steps)
-        self._waited += loop.waited
+        if done:
+            self._check_data(segment, done)
+        loop.run(done, segment.steps)
         trainer.finish()
         return trainer
 
+    def _check_data(self, segment: Segment, done: int) -> None:
+        """Raise unless the last batch is what it was: the images, their decoder, the tape."""
+        last = self._record.steps[-1]
+        if (found := segment.batches.at(done - 1).digest) != last.batch_digest:
+            raise InputError(
+                f"{self._plan.folder}: expected the batch {last.batch_digest[:12]} for step "
+                f"{last.step}, and the data give {found[:12]}: they, or what decodes them, have "
+                "changed, and the run cannot go on"
+            )
+
     def _shown(self) -> Progress:
-        done = len(self._record.steps)
-        shown = progress.show(self._plan.steps, done, quiet=self._quiet)
-        if not self._plan.tensorboard:
+        record = self._record
+        shown = progress.show(self._plan.steps, len(record.steps), quiet=self._quiet)
+        folder = record.folder / SCALARS
+        if not (self._plan.tensorboard or folder.is_dir()):
             return shown
-        return progress.Several(shown, Scalars(self._record.folder / SCALARS, done))
+        return progress.Several(shown, Scalars(folder, record.steps, record.epochs))
 
     def _conclude(self, trainer: Trainer, seconds: float) -> None:
         """Write down the weights and the results."""
         record = self._record
-        record.save_weights(trainer.finish().save_weights)
+        weights = trainer.weights()
+        size = sum(array.nbytes for array in weights.values())
+        record.save_weights(trainer.finish().save_weights, size)
         tested = record.epochs[-1]
         record.close(
             "finished",
             **_progress_made(record),
-            final_weights_digest=digest.of_named_arrays(trainer.weights()),
+            final_weights_digest=digest.of_named_arrays(weights),
             final_slots_digest=digest.of_named_arrays(trainer.slots()),
             test_accuracy=tested.test_accuracy,
             test_top5_accuracy=tested.test_top5_accuracy,
             test_loss=tested.test_loss,
-            stopped_early=self._stopped_early,
+            stopped_early=len(record.steps) < self._plan.steps,
             seconds=seconds,
             seconds_per_step=statistics.median(step.seconds for step in record.steps),
-            seconds_waiting_for_batches=self._waited,
+            seconds_waiting_for_batches=math.fsum(step.seconds_waiting for step in record.steps),
             peak_memory_bytes=environment.peak_memory(),
         )
 

@@ -89,6 +89,8 @@ def test_a_failure_in_the_records_is_status_1_and_is_named(
         ("data/check-jax.json", {"results": []}),
         ("data/check-jax.json", {"error": "killed"}),
         ("data/alterations.json", {"error": "killed"}),
+        ("data/endurance-jax.json", {"error": "killed"}),
+        ("data/endurance-jax.json", {"verdict": "differs", "differences": ["steps: 1 and 2"]}),
         ("data/runs/report-jax/run.json", {"test_accuracy": 0.94}),
         ("data/runs/report-jax/run.json", {"test_accuracy": None}),
         ("data/runs/report-jax/run.json", {"status": "running"}),
@@ -103,7 +105,8 @@ def test_each_kind_of_failure_is_status_1(
 
 
 @pytest.mark.parametrize(
-    "missing", ["check-jax.json", "alterations.json", "runs/report-jax/run.json"]
+    "missing",
+    ["check-jax.json", "alterations.json", "endurance-jax.json", "runs/report-jax/run.json"],
 )
 def test_what_is_missing_is_status_1(folder: Path, missing: str) -> None:
     (folder / "data" / missing).unlink()
@@ -197,6 +200,20 @@ def test_collecting_fills_the_report_and_replaces_only_what_it_collected(
     captured = capsys.readouterr()
     assert "jax: FAILED: no memory" in captured.err
     assert "Training on jax: FAILED: ended with status 2: no memory" in captured.out
+
+
+def test_collecting_leaves_other_runs_and_what_was_killed(folder: Path, workers: Workers) -> None:
+    workers("")
+    files = samples.run_files("torch")
+    put(folder / "data/runs/cifar10-partial-torch", files)
+    assert call("--reports", folder, "--collect", "--backends", "torch") == 0
+    after = contents(folder)
+    assert after["data/runs/cifar10-partial-torch/steps.jsonl"] == files["steps.jsonl"]
+    endurance = "data/endurance-torch.json"
+    assert after[endurance] == samples.reports()[endurance]
+    readme = after["README.md"].decode()
+    assert "torch (cifar10-partial-torch)" in readme
+    assert "[bit for bit the same](data/endurance-torch.json)" in readme
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 import math
 from typing import Any
 
+from ranparity.data import digest
 from ranparity.models import zoo
 
 BACKENDS = ("torch", "tensorflow", "jax")
@@ -20,17 +21,29 @@ ENVIRONMENT = {
     "processor": "A Processor",
     "source_digest": "5" * 64,
 }
-RECIPE = {
-    "name": "digits",
+STAGE = {
+    "name": "train",
     "epochs": EPOCHS,
     "batch_size": 64,
     "learning_rate": 0.05,
     "schedule": [[132, 0.1]],
 }
+RECIPE = {"name": "digits", "stages": [STAGE]}
+DATA = {
+    "name": "digits",
+    "source": "digits",
+    "digest": "d" * 64,
+    "train": 1437,
+    "test": 360,
+    "classes": 10,
+    "partial": False,
+}
 HOSTILE = (
     "<script>alert(1)</script> | `x` [a](javascript:b) **s** & \"q\" 'p' "
     "$\\frac$ \u202e\x1b www.a.b"
 )
+
+EPOCH_TITLES = "stage,epoch,step,train_loss,test_loss,test_accuracy,test_top5_accuracy,seconds\n"
 
 Files = dict[str, bytes]
 
@@ -97,29 +110,41 @@ def alterations() -> dict[str, Any]:
 
 def run(backend: str) -> dict[str, Any]:
     """A finished run.json."""
+    environment = ENVIRONMENT | {
+        "framework": f"{backend} 1.0",
+        "device": "cpu",
+        "threads": 2,
+        "switches": {"threads": 2, "deterministic": True},
+    }
     return {
         "model": "attention56-cifar",
         "backend": backend,
         "recipe": RECIPE,
         "seed": 0,
-        "data": {"name": "digits", "digest": sha("data"), "train": 1437, "test": 360},
+        "precision": "float32",
+        "data": DATA,
         "initial_weights_digest": sha("weights"),
-        "tape_digest": sha("tape"),
+        "tape_digest": tape(steps(backend)),
         "final_weights_digest": sha("final", backend),
+        "final_slots_digest": sha("slots", backend),
         "steps": STEPS,
         "test_accuracy": 0.975,
+        "test_top5_accuracy": 0.9975,
         "test_loss": 0.1,
+        "stopped_early": False,
         "seconds": 120.5,
         "seconds_per_step": 0.5,
+        "seconds_waiting_for_batches": 0.02,
+        "peak_memory_bytes": 1200 * 2**20,
         "status": "finished",
-        "environment": ENVIRONMENT
-        | {
-            "framework": f"{backend} 1.0",
-            "device": "cpu",
-            "threads": 2,
-            "switches": {"threads": 2, "deterministic": True},
-        },
+        "environment": environment,
+        "parts": [{"first_step": 1, "backend": backend, "environment": environment}],
     }
+
+
+def tape(rows: list[dict[str, Any]], initial: str = sha("weights")) -> str:
+    """What run.json says of all that a run drew, by its steps and initial weights."""
+    return digest.of_texts([initial, *(row["batch_digest"] for row in rows)])
 
 
 def steps(backend: str, count: int = STEPS) -> list[dict[str, Any]]:
@@ -128,7 +153,8 @@ def steps(backend: str, count: int = STEPS) -> list[dict[str, Any]]:
     return [
         {
             "step": step,
-            "epoch": 1 + step // 20,
+            "stage": "train",
+            "epoch": (step + 19) // 20,
             "loss": 2.3 * math.exp(-step / 20) + offset * step,
             "learning_rate": 0.05,
             "batch_digest": sha("batch", step),
@@ -143,8 +169,11 @@ def lines(rows: list[dict[str, Any]]) -> bytes:
 
 
 def epochs(count: int = EPOCHS) -> bytes:
-    rows = [f"{epoch},0.5,0.4,{1 - 0.5**epoch},20.0\n" for epoch in range(1, count + 1)]
-    return ("epoch,train_loss,test_loss,test_accuracy,seconds\n" + "".join(rows)).encode()
+    rows = (
+        f"train,{epoch},{20 * epoch},0.5,0.4,{1 - 0.5**epoch},{1 - 0.25**epoch},20.0\n"
+        for epoch in range(1, count + 1)
+    )
+    return (EPOCH_TITLES + "".join(rows)).encode()
 
 
 def run_files(backend: str) -> Files:
@@ -156,11 +185,27 @@ def run_files(backend: str) -> Files:
     }
 
 
+def endurance(backend: str) -> dict[str, Any]:
+    """Runs killed nine times, that ended as if they had not been."""
+    return {
+        "backend": backend,
+        "options": ["--steps", "60"],
+        "seed": 0,
+        "kills": {"checkpoint": 4, "step": 3, "moment": 2},
+        "steps_at_kills": [0, 7, 13, 22, 31, 39, 44, 52, 57],
+        "rounds": 2,
+        "differences": [],
+        "verdict": "same",
+        "environment": run(backend)["environment"],
+    }
+
+
 def reports(backends: tuple[str, ...] = BACKENDS) -> Files:
     """All records of a reports folder in which everything passes."""
     files = {"data/alterations.json": encoded(alterations())}
     for backend in backends:
         files[f"data/check-{backend}.json"] = encoded(check(backend))
+        files[f"data/endurance-{backend}.json"] = encoded(endurance(backend))
         for name, content in run_files(backend).items():
             files[f"data/runs/report-{backend}/{name}"] = content
     return files
@@ -170,3 +215,10 @@ def spoilt(files: Files, path: str, **changes: Any) -> Files:
     """The records with some keys of one file changed; a key set to None is taken out."""
     data = json.loads(files[path]) | changes
     return files | {path: encoded({key: value for key, value in data.items() if value is not None})}
+
+
+def retaped(files: Files, folder: str) -> Files:
+    """The records with the tape's digest of one run made to fit its steps and initial weights."""
+    rows = [json.loads(line) for line in files[f"{folder}/steps.jsonl"].splitlines()]
+    initial = json.loads(files[f"{folder}/run.json"])["initial_weights_digest"]
+    return spoilt(files, f"{folder}/run.json", tape_digest=tape(rows, initial))

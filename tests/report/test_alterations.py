@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from ranparity.report import alterations, records
+from ranparity.report.alteration_record import ALTERATIONS
 from ranparity.report.document import Bullets, Folded, Paragraph, Table
 from tests.report import samples
 from tests.report.test_structure import words
@@ -16,7 +17,7 @@ MISSED: dict[str, Any] = {
 
 def read(**changes: Any) -> records.Evidence:
     files = samples.reports()
-    return records.evidence(samples.spoilt(files, records.ALTERATIONS, **changes))
+    return records.evidence(samples.spoilt(files, ALTERATIONS, **changes))
 
 
 def problems(evidence: records.Evidence) -> list[str]:

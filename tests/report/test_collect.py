@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ranparity.report import collect, curves, records, render
+from ranparity.report.alteration_record import ALTERATIONS
 from ranparity.report.document import Figures
 from tests.report import samples
 
@@ -45,7 +46,7 @@ def test_all_evidence_is_collected_one_process_a_backend_one_after_the_other(
 def test_records_say_where_they_were_made_and_how_long_it_took(workers: Workers) -> None:
     workers("")
     files, _ = collected(("torch",))
-    for path in ("data/check-torch.json", records.ALTERATIONS):
+    for path in ("data/check-torch.json", ALTERATIONS):
         record = data(files, path)
         assert record["environment"]["framework"].startswith("torch ")
         assert len(record["environment"]["source_digest"]) == 64
@@ -109,7 +110,7 @@ def test_a_backend_that_is_not_installed_fails_before_anything_is_started(
     files, _ = collected(("jax", "torch"))
     assert data(files, "data/check-jax.json")["error"] == reason
     assert next(line[:2] for line in started() if line[0] == "jax") == ["jax", "ranparity.run"]
-    assert data(files, records.ALTERATIONS)["backend"] == "torch"
+    assert data(files, ALTERATIONS)["backend"] == "torch"
 
 
 def test_why_a_backend_is_missing_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +122,7 @@ def test_why_a_backend_is_missing_is_said_with_what_to_do(monkeypatch: pytest.Mo
 def test_alterations_that_fail_are_a_record_with_the_reason(workers: Workers) -> None:
     workers("torch/live=kill")
     files, _ = collected(("torch",))
-    record = data(files, records.ALTERATIONS)
+    record = data(files, ALTERATIONS)
     assert record == {"backend": "torch", "error": "killed by signal 9: about to be killed"}
 
 

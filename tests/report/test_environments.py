@@ -63,6 +63,36 @@ def test_a_record_without_an_environment_is_named() -> None:
     assert warning == "Warning: no environment is recorded in check, torch."
 
 
+def test_parts_made_in_several_places_are_told_apart() -> None:
+    run = samples.run("jax")
+    elsewhere = run["environment"] | {"framework": "torch 1.0", "processor": "Another"}
+    parts = [{"first_step": 1, "backend": "torch", "environment": elsewhere}]
+    parts += [{"first_step": 41, "backend": "jax", "environment": run["environment"]}]
+    path = "data/runs/report-jax/run.json"
+    evidence = records.evidence(samples.spoilt(samples.reports(), path, parts=parts))
+    (warning,) = warnings(evidence)
+    assert "they differ in processor." in warning
+    _, table = section(evidence)
+    assert [words(cell.text) for cell in row(table, "report-jax, part 1")][1:3] == [
+        "torch 1.0",
+        "Another",
+    ]
+    assert row(table, "report-jax, part 2")
+
+
+def test_parts_made_in_one_place_are_one_row() -> None:
+    run = samples.run("jax")
+    parts = [run["parts"][0] | {"first_step": step} for step in (1, 41)]
+    path = "data/runs/report-jax/run.json"
+    _, table = section(records.evidence(samples.spoilt(samples.reports(), path, parts=parts)))
+    names = [words(row[0].text) for row in table.rows]
+    assert [name for name in names if "jax" in name] == [
+        "check, jax",
+        "report-jax",
+        "endurance, jax",
+    ]
+
+
 def test_no_records_have_no_environment() -> None:
     assert warnings(records.evidence({})) == []
     (only,) = environments.section(records.evidence({})).blocks

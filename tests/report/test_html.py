@@ -3,17 +3,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
 
 from ranparity.models import zoo
-from ranparity.report import html, render
+from ranparity.report import html, records, render
 from ranparity.report.document import (
     Attachment,
     Bullets,
     Document,
     Folded,
+    Heading,
     Paragraph,
     Section,
     Table,
@@ -149,6 +151,7 @@ def test_a_hostile_text_is_shown_and_not_run() -> None:
     hostile = clean(samples.HOSTILE)
     blocks = (
         Paragraph(text(hostile, strong(hostile), code(hostile), link(hostile, hostile)), "fail"),
+        Heading(hostile),
         Bullets((text(hostile),)),
         Table(columns(hostile), ((cell(hostile),),)),
         Folded(text(hostile), (Paragraph(text(hostile)),)),
@@ -156,7 +159,7 @@ def test_a_hostile_text_is_shown_and_not_run() -> None:
     )
     reader = Reader(html.write(Document(hostile, blocks, (Section("s", hostile, ()),))))
     assert "script" not in {tag for tag, _ in reader.tags}
-    assert reader.text.count(hostile) == 4 + 1 + 2 + 2 + 2 + 2 + 2
+    assert reader.text.count(hostile) == 4 + 1 + 1 + 2 + 2 + 2 + 2 + 2
     assert all(":" not in href for href in reader.attributes("href") if href != "data:,")
 
 
@@ -198,8 +201,23 @@ def hostile_records() -> samples.Files:
     files = samples.spoilt(samples.reports(), path, results=[result], environment=environment)
     proof = {"title": bad, "counts": {bad: [2, 1]}, "missed": [bad]}
     files = samples.spoilt(files, "data/alterations.json", prototxt=[proof])
-    changes = {"backend": bad, "model": bad, "recipe": {"name": bad}, "environment": environment}
-    files = samples.spoilt(files, "data/runs/report-jax/run.json", **changes)
+    files |= hostile_run(files, environment)
+    trial = {"kills": {bad: 9}, "options": [bad], "environment": environment}
+    trial |= {"differences": [bad], "verdict": "differs"}
+    files = samples.spoilt(files, "data/endurance-torch.json", **trial)
     failed = samples.encoded({"backend": bad, "error": bad, "model": bad, "data": {"name": bad}})
     name = bad.replace("/", "")
     return files | {f"data/runs/{name}/run.json": failed}
+
+
+def hostile_run(files: samples.Files, environment: dict[str, Any]) -> samples.Files:
+    """A run that is read, and whose strings are hostile."""
+    bad, path = samples.HOSTILE, "data/runs/report-jax/run.json"
+    parts = [{"first_step": step, "backend": bad, "environment": environment} for step in (1, 9)]
+    changes = {"backend": bad, "model": bad, "precision": bad, "environment": environment}
+    changes |= {"data": samples.DATA | {"name": bad, "source": bad, "partial": True}}
+    changes |= {"recipe": {"name": bad, "stages": [{"name": "train"}]}, "parts": parts}
+    files = samples.spoilt(files, path, **changes)
+    (run,) = [run for run in records.evidence(files).finished if run.path == path]
+    assert run.task.precision == clean(bad)
+    return files

@@ -14,6 +14,7 @@ from ranparity.report.document import (
     Figure,
     Figures,
     Folded,
+    Heading,
     Paragraph,
     Section,
     Span,
@@ -44,7 +45,7 @@ def kinds(source: str) -> set[str]:
     return {token.type for token in tokens(source)} | {t.type for t in PARSER.parse(source)}
 
 
-def page(*blocks: Paragraph | Table | Bullets | Folded | Attachment) -> str:
+def page(*blocks: Heading | Paragraph | Table | Bullets | Folded | Attachment) -> str:
     return markdown.write(Document("A title", blocks, (Section("s", "A section", blocks),)))
 
 
@@ -134,3 +135,7 @@ def test_a_failure_or_warning_stands_out() -> None:
     assert "\n> bad\n" in page(Paragraph(text("bad"), "fail"))
     assert "\n> odd\n" in page(Paragraph(text("odd"), "warning"))
     assert "\ngood\n" in page(Paragraph(text("good"), "pass"))
+
+
+def test_a_heading_is_below_that_of_its_section() -> None:
+    assert "\n## A section\n\n### A \\* of \\[it\\]\n" in page(Heading("A * of [it]"))

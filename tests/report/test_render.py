@@ -94,7 +94,8 @@ def test_a_report_on_nothing_says_that_nothing_was_run() -> None:
     rendered = render.render({})
     assert len(rendered.problems) == 3
     assert set(rendered.files) == {"README.md", "index.html"} | NETS
-    assert "not run" in rendered.files["README.md"].decode()
+    readme = rendered.files["README.md"].decode()
+    assert "- [Endurance](#endurance-runs-that-are-killed-and-resumed): not run." in readme
 
 
 def test_one_kind_of_evidence_alone_is_rendered() -> None:

@@ -1,44 +1,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 
-from ranparity.report import records, training
-from ranparity.report.document import Bullets, Cell, Figures, Paragraph
+from ranparity.report import training
+from ranparity.report.comparison import comparison
+from ranparity.report.document import Bullets, Figures, Heading, Paragraph, Table
+from ranparity.report.groups import groups
 from tests.report import samples
+from tests.report.test_comparison import JAX, cells, jax_run, jax_steps, read, shown
 from tests.report.test_structure import row, words
-
-JAX = "data/runs/report-jax"
-
-
-def read(files: samples.Files) -> records.Evidence:
-    return records.evidence(files)
-
-
-def jax_run(**changes: Any) -> samples.Files:
-    return samples.spoilt(samples.reports(), f"{JAX}/run.json", **changes)
-
-
-def jax_steps(place: int, **changes: Any) -> samples.Files:
-    """The records with one of JAX's steps changed; `place` counts from 1."""
-    rows = samples.steps("jax")
-    rows[place - 1] |= changes
-    return samples.reports() | {f"{JAX}/steps.jsonl": samples.lines(rows)}
-
-
-def only(files: samples.Files) -> training.Group:
-    (group,) = training.groups(read(files))
-    return group
-
-
-def cells(files: samples.Files, first: str) -> list[Cell]:
-    return row(training.comparison(only(files)), first)[1:]
-
-
-def shown(files: samples.Files, first: str) -> list[str]:
-    return [words(cell.text) for cell in cells(files, first)]
 
 
 def problems(files: samples.Files) -> list[str]:
@@ -48,6 +20,11 @@ def problems(files: samples.Files) -> list[str]:
 def paragraphs(files: samples.Files) -> str:
     blocks = training.section(read(files)).blocks
     return "\n".join(words(block.text) for block in blocks if isinstance(block, Paragraph))
+
+
+def headings(files: samples.Files) -> list[str]:
+    blocks = training.section(read(files)).blocks
+    return [block.title for block in blocks if isinstance(block, Heading)]
 
 
 def test_all_well_is_a_pass_on_every_backend_and_no_problem() -> None:
@@ -71,16 +48,6 @@ def test_equal_digests_are_said_to_be_equal() -> None:
     assert "the initial weights are equal, and so is each of the 60 batches" in paragraphs(files)
 
 
-def test_the_losses_and_their_largest_difference_are_shown_for_the_stated_steps() -> None:
-    files = samples.reports()
-    for step in training.STEPS:
-        losses = [samples.steps(backend)[step - 1]["loss"] for backend in samples.BACKENDS]
-        assert shown(files, f"Loss, step {step}") == [
-            *(f"{loss:.6f}" for loss in losses),
-            f"{max(losses) - min(losses):.2g} at most",
-        ]
-
-
 def test_unequal_initial_weights_are_a_difference_and_a_problem() -> None:
     files = jax_run(initial_weights_digest=samples.sha("others"))
     last = cells(files, "Initial weights")[-1]
@@ -88,7 +55,7 @@ def test_unequal_initial_weights_are_a_difference_and_a_problem() -> None:
     assert "the initial weights are not equal" in paragraphs(files)
     assert "are equal, and so is" not in paragraphs(files)
     assert problems(files) == [
-        "Training, attention56-cifar on digits, recipe digits, seed 0: "
+        "Training, attention56-cifar on digits, recipe digits, seed 0, float32: "
         "the initial weights are not equal."
     ]
 
@@ -121,7 +88,7 @@ def test_other_data_have_no_accuracy_to_reach() -> None:
     data = samples.run("jax")["data"] | {"name": "noise"}
     evidence = read(jax_run(data=data, test_accuracy=0.1))
     assert list(training.problems(evidence)) == []
-    tables = [training.comparison(group) for group in training.groups(evidence)]
+    tables = [comparison(group) for group in groups(evidence)]
     assert [words(row(table, "Result")[1].text) for table in tables] == [
         "✓ PASS at least 95 %",
         "finished",
@@ -160,7 +127,8 @@ def test_a_training_that_failed_everywhere_is_shown_without_curves() -> None:
     }
     blocks = training.section(read(files)).blocks
     assert not any(isinstance(block, Figures) for block in blocks)
-    assert "m on d: no run has ended well." in paragraphs(files)
+    assert "No run has ended well." in paragraphs(files)
+    assert headings(files) == ["m on d"]
     assert shown(files, "Result") == ["✗ FAILED", "✗ FAILED", ""]
 
 
@@ -174,15 +142,8 @@ def test_nothing_at_all_is_a_problem() -> None:
     assert problems({}) == ["Training: not run on any backend."]
 
 
-def test_other_seeds_and_recipes_are_other_tasks() -> None:
-    for changes in ({"seed": 1}, {"recipe": samples.RECIPE | {"epochs": 4}}):
-        groups = training.groups(read(jax_run(**changes)))
-        assert [len(group.finished) for group in groups] == [2, 1]
-        assert "nothing to compare it with" in paragraphs(jax_run(**changes))
-
-
 def test_two_tasks_of_one_title_draw_into_different_files() -> None:
-    files = jax_run(recipe=samples.RECIPE | {"epochs": 4})
+    files = jax_run(recipe=samples.RECIPE | {"novelty": 4})
     blocks = training.section(read(files)).blocks
     names = [
         figure.name for block in blocks if isinstance(block, Figures) for figure in block.figures
@@ -199,20 +160,35 @@ def test_a_model_of_any_name_stays_in_the_folder_of_figures(model: str) -> None:
     assert all(re.fullmatch(r"figures/[A-Za-z0-9-]{1,120}", name) for name in names)
 
 
-def test_two_runs_of_one_backend_are_told_apart_by_their_folders() -> None:
-    more = {f"data/runs/again/{k}": v for k, v in samples.run_files("jax").items()}
-    table = training.comparison(only(samples.reports() | more))
-    labels = [words(column.title) for column in table.columns]
-    assert labels[3:5] == ["jax (again)", "jax (report-jax)"]
+CIFAR = {
+    "name": "cifar10",
+    "source": "cifar10:folder",
+    "partial": True,
+    "train": 5085,
+    "test": 1017,
+}
 
 
-def test_a_run_with_fewer_steps_says_which_it_did_not_make() -> None:
-    rows = samples.steps("jax", 8)
-    files = jax_run(steps=8) | {f"{JAX}/steps.jsonl": samples.lines(rows)}
-    assert shown(files, "Loss, step 10")[2:] == ["not run", "—"]
-    assert shown(files, "Batches (tape)")[-1] == "✓ all 8 equal"
+def test_a_partial_data_set_is_named_in_the_heading_and_comes_after_the_digits() -> None:
+    files = jax_run(data=samples.DATA | CIFAR)
+    assert headings(files) == [
+        "attention56-cifar on digits, recipe digits, seed 0, float32",
+        "attention56-cifar on 5,085 + 1,017 records of cifar10, partial, recipe digits, seed 0, "
+        "float32",
+    ]
+    assert "5,085 images for training, 1,017 for testing, from cifar10:folder." in paragraphs(files)
 
 
-def test_every_run_leads_to_its_record() -> None:
-    links = [cell.text[0].href for cell in cells(samples.reports(), "Record")[:3]]
-    assert links == [f"data/runs/report-{name}/run.json" for name in samples.BACKENDS]
+def test_the_largest_differences_stand_below_the_table_unless_there_is_one_run() -> None:
+    def tables(files: samples.Files) -> list[str]:
+        blocks = training.section(read(files)).blocks
+        found = [block for block in blocks if isinstance(block, Table)]
+        return [words(table.columns[0].title) for table in found]
+
+    assert tables(samples.reports()) == ["", "Largest difference of two losses"]
+    assert tables(samples.reports(("jax",))) == [""]
+
+
+def test_a_run_that_moved_is_no_training_of_either_backend() -> None:
+    parts = [{"first_step": 1, "backend": "torch"}, {"first_step": 41, "backend": "jax"}]
+    assert problems(jax_run(parts=parts)) == ["Training on jax: not run."]

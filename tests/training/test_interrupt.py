@@ -26,7 +26,7 @@ def send(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
-def test_a_signal_asks_and_ends_where_it_is_heeded(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_signal_asks_and_ends_where_it_is_heeded(capfd: pytest.CaptureFixture[str]) -> None:
     stop = Stop()
     with listening(stop, quiet=False):
         stop.heed()
@@ -36,16 +36,16 @@ def test_a_signal_asks_and_ends_where_it_is_heeded(capsys: pytest.CaptureFixture
         with pytest.raises(KeyboardInterrupt) as caught:
             stop.heed()
     assert type(caught.value) is KeyboardInterrupt
-    assert capsys.readouterr().err == "ending after this step (again: at once)\n"
+    assert capfd.readouterr().err == "ending after this step (again: at once)\n"
 
 
-def test_sigterm_is_told_from_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
+def test_sigterm_is_told_from_ctrl_c(capfd: pytest.CaptureFixture[str]) -> None:
     stop = Stop()
     with listening(stop, quiet=True):
         send(signal.SIGTERM)
         with pytest.raises(TerminatedError):
             stop.heed()
-    assert capsys.readouterr().err == ""
+    assert capfd.readouterr().err == ""
 
 
 def test_the_second_signal_ends_at_once() -> None:

@@ -5,7 +5,7 @@ import io
 from ranparity.training import progress
 from ranparity.training.record import Epoch, Step
 
-STEP = Step(7, "train", 2, 0.12345, 0.05, "abc", 0.25)
+STEP = Step(7, "train", 2, 0.12345, 0.05, "abc", 0.25, 0.0)
 EPOCH = Epoch("train", 2, 7, 0.5, 0.25, 0.9, 0.95, 12.34)
 LINE = "epoch 2: train loss 0.5000, test loss 0.2500, test accuracy 90.00% (top 5: 95.00%), 12.3 s"
 

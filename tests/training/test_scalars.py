@@ -12,7 +12,7 @@ from tensorboardX.proto.event_pb2 import Event
 from ranparity.training.record import Epoch, Step
 from ranparity.training.scalars import Scalars
 
-STEP = Step(1, "train", 1, 0.75, 0.05, "abc", 0.25)
+STEP = Step(1, "train", 1, 0.75, 0.05, "abc", 0.25, 0.0)
 EPOCH = Epoch("train", 1, 2, 0.5, 0.25, 0.875, 1.0, 12.0)
 
 
@@ -48,8 +48,15 @@ def test_numbers_of_steps_and_tests_are_there_by_step(tmp_path: Path) -> None:
     }
 
 
-def test_a_run_that_goes_on_drops_what_came_after_its_checkpoint(tmp_path: Path) -> None:
-    with Scalars(tmp_path, done=5) as scalars:
-        scalars.step(replace(STEP, step=6))
-    starts = [event.step for event in events(tmp_path) if event.HasField("session_log")]
-    assert starts == [6]
+def test_a_run_that_goes_on_has_all_of_its_steps_once(tmp_path: Path) -> None:
+    with Scalars(tmp_path) as scalars:
+        scalars.step(replace(STEP, step=9))
+    with Scalars(tmp_path, [STEP], [EPOCH]) as scalars:
+        scalars.step(replace(STEP, step=2))
+    steps = [
+        event.step
+        for event in events(tmp_path)
+        for value in event.summary.value
+        if value.tag in ("train/loss", "test/loss")
+    ]
+    assert steps == [1, 2, 2]

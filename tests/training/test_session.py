@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,12 @@ def killed(plan: Plan, step: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
     return run
 
 
+def recorded(plan: Plan, run: dict[str, Any]) -> dict[str, Any]:
+    """Put a changed run.json into the run directory."""
+    (plan.folder / "run.json").write_text(json.dumps(run))
+    return run
+
+
 @pytest.fixture(scope="module")
 def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained(planned(tmp_path_factory.mktemp("calm")))
@@ -137,7 +144,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = trained(planned(tmp_path / "whole"))
-    plan = planned(tmp_path / "killed")
+    plan = planned(tmp_path / "killed", tensorboard=True)
     earlier = killed(plan, 7, monkeypatch)
     newest = plan.folder / "checkpoints" / "step-00000006.npz"
     newest.write_bytes(newest.read_bytes()[:-100])
@@ -180,7 +187,7 @@ def test_another_version_is_told_of_or_refused(
 ) -> None:
     plan = planned(tmp_path / "run")
     earlier = killed(plan, 5, monkeypatch)
-    other = {**earlier, "initial_weights_digest": "0" * 64}
+    other = recorded(plan, {**earlier, "initial_weights_digest": "0" * 64})
     with pytest.raises(InputError) as caught:
         session.train(replace(plan, earlier=other), quiet=True, warn=unwarned)
     assert str(caught.value) == (
@@ -189,12 +196,71 @@ def test_another_version_is_told_of_or_refused(
     )
     source = {**earlier["environment"], "source_digest": "another"}
     warnings: list[str] = []
-    session.train(
-        replace(plan, earlier={**earlier, "environment": source}), quiet=True, warn=warnings.append
-    )
+    changed = recorded(plan, {**earlier, "environment": source})
+    session.train(replace(plan, earlier=changed), quiet=True, warn=warnings.append)
     assert warnings == [
         f"{plan.folder}: the run was begun by another version of ranparity; both are recorded"
     ]
+
+
+def test_another_environment_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = planned(tmp_path / "run")
+    earlier = killed(plan, 5, monkeypatch)
+    other = {**earlier["environment"], "threads": 64, "processor": "another"}
+    warnings: list[str] = []
+    session.train(
+        replace(plan, earlier=recorded(plan, {**earlier, "environment": other})),
+        quiet=True,
+        warn=warnings.append,
+    )
+    assert warnings == [
+        f"{plan.folder}: not what the run began with: processor, threads: it may end with other "
+        "last bits than an undisturbed one; both are recorded"
+    ]
+
+
+def test_other_images_of_the_same_names_and_sizes_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(tmp_path / "run")
+    earlier = killed(plan, 7, monkeypatch)
+    inverted = ArrayPart(plan.dataset.train.labels, 255 - plan.dataset.train.read(np.arange(10)))
+    with pytest.raises(InputError) as caught:
+        session.train(
+            replace(plan, earlier=earlier, dataset=replace(plan.dataset, train=inverted)),
+            quiet=True,
+            warn=unwarned,
+        )
+    assert "for step 6, and the data give" in str(caught.value)
+    assert str(caught.value).endswith("have changed, and the run cannot go on")
+
+
+def test_what_another_process_did_since_the_plan_was_made_is_not_lost(tmp_path: Path) -> None:
+    """The lock comes after the reading of the data, which can take minutes."""
+    late = planned(tmp_path)
+    first = trained(planned(tmp_path, tape=Tape(5)))
+    before = (first / "run.json").read_bytes()
+    for plan, reason in (
+        (late, "begun a run there"),
+        (replace(late, earlier={**record.read_run(first), "status": "running"}), "gone on with it"),
+    ):
+        with pytest.raises(InputError) as caught:
+            session.train(plan, quiet=True, warn=unwarned)
+        expected = f"{tmp_path}: another process has {reason} since: start again"
+        assert str(caught.value) == expected
+        assert (first / "run.json").read_bytes() == before
+    session.train(replace(late, overwrite=True), quiet=True, warn=unwarned)
+    assert record.read_run(tmp_path)["seed"] == 0
+
+
+def test_a_start_that_fails_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        session.train(
+            planned(tmp_path / "run", precision="float32", backend="jax"),
+            quiet=True,
+            warn=unwarned,
+        )
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_end_that_is_no_end_is_written_down(

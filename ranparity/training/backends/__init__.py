@@ -84,8 +84,15 @@ class Backend(Protocol):
         """Start to train a model, with logits as its outputs, from the values that it has."""
 
 
-def choose(asked: str | None, environment: Mapping[str, str]) -> tuple[str, str]:
+def choose(
+    asked: str | None, environment: Mapping[str, str], where: str = "--backend"
+) -> tuple[str, str]:
     """Decide on a backend: what is asked for, or KERAS_BACKEND, or the first one installed.
+
+    Args:
+        asked: A backend's name, if one is asked for.
+        environment: The process's variables.
+        where: What asks for it.
 
     Returns:
         The backend's name and why it was chosen, in a few words.
@@ -95,7 +102,7 @@ def choose(asked: str | None, environment: Mapping[str, str]) -> tuple[str, str]
     """
     wanted = environment.get("KERAS_BACKEND")
     if asked:
-        return _installed(asked, "--backend"), "--backend asks for it"
+        return _installed(asked, where), f"{where} asks for it"
     if wanted:
         return _installed(wanted, "KERAS_BACKEND"), "KERAS_BACKEND asks for it"
     for name in NAMES:
@@ -126,10 +133,9 @@ def start(name: str, precision: str = "float32") -> tuple[Backend, dict[str, Any
     os.environ["KERAS_BACKEND"] = name
     backend = cast(Backend, importlib.import_module(f"ranparity.training.backends.{name}"))
     switches = backend.prepare(processors(), precision)
-    if precision != "float32":
-        config = importlib.import_module("keras").config
-        config.set_floatx(precision)
-        config.set_dtype_policy(precision)
+    config = importlib.import_module("keras").config
+    config.set_floatx(precision)  # whatever the user's keras.json says
+    config.set_dtype_policy(precision)
     return backend, switches
 
 

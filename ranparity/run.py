@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ranparity import data
 from ranparity.errors import InputError
-from ranparity.models import zoo
-from ranparity.training import backends, options, recipe
+from ranparity.training import backends, options, planning, recipe
+from ranparity.training.planning import DATA, MODEL, SEED
 
 if TYPE_CHECKING:
-    from ranparity.data.dataset import Dataset
-    from ranparity.training.plan import Plan
-
-MODEL, DATA, SEED = "attention56-cifar", "digits", 0
+    pass
 
 DESCRIPTION = """\
 Train a network and write a run directory. Initial weights, the order of the images and everything
@@ -97,202 +92,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_options(parser)
 
 
-def plan(args: argparse.Namespace) -> tuple[Plan, list[str]]:
-    """Check the arguments against one another; nothing is written and no framework is loaded.
-
-    Returns:
-        What to do, and lines that say so.
-
-    Raises:
-        InputError: They do not make a run.
-    """
-    folder, earlier = place_of(args)
-    return _continued(args, folder, earlier) if earlier else _new(args, folder)
-
-
-def place_of(args: argparse.Namespace) -> tuple[Path, dict[str, Any] | None]:
-    """Give the run directory, and the `run.json` of the run in it that is to go on.
-
-    Raises:
-        InputError: The options contradict one another, or the folder cannot be used.
-    """
-    from ranparity.training.record import check_folder, read_run
-
-    if args.checkpoint_every is not None and args.checkpoint_every < 1:
-        raise InputError(
-            f"--checkpoint-every: expected 1 or more. Received: {args.checkpoint_every}"
-        )
-    if args.resume is not None and args.overwrite:
-        raise InputError("--resume and --overwrite: expected one of them: go on, or start again")
-    if args.resume:
-        if args.out is not None and args.out != Path(args.resume):
-            raise InputError("--resume RUN goes on in that folder: leave --out out")
-        return Path(args.resume), read_run(Path(args.resume))
-    folder = args.out or _default_folder(args)
-    going_on = args.resume is not None
-    if check_folder(folder, allowed=args.overwrite or going_on) and going_on:
-        return folder, read_run(folder)
-    return folder, None
-
-
-def _default_folder(args: argparse.Namespace) -> Path:
-    """Give the folder of a run for which none is named."""
-    model, seed = zoo.entry(args.model or MODEL).name, args.seed or SEED
-    backend, _ = backends.choose(args.backend, os.environ)
-    return Path("runs", f"{model}-{data.label(args.data or DATA)}-{backend}-seed{seed}")
-
-
-def _new(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]:
-    """Plan a run from its first step."""
-    from ranparity.data.tape import Tape
-
-    entry = zoo.entry(args.model or MODEL)
-    tape = Tape(SEED if args.seed is None else args.seed)
-    backend, reason = backends.choose(args.backend, os.environ)
-    if args.recipe:
-        recipe.named(args.recipe)  # is there one? before the data are read
-    dataset = _loaded(args.data or DATA, entry, partial=args.partial, show=not args.quiet)
-    name, why = args.recipe, "--recipe asks for it"
-    if not name:
-        name, why = recipe.default(entry.name, dataset.name)
-    how = options.overridden(recipe.named(name), args)
-    made = _plan(
-        args,
-        entry=entry,
-        recipe=how,
-        dataset=dataset,
-        tape=tape,
-        precision=args.precision or backends.PRECISIONS[0],
-        backend=backend,
-        folder=folder,
-        place=_place(args.data or DATA, args.checkpoint_every),
-        checkpoint_every=args.checkpoint_every,
-        overwrite=args.overwrite,
-    )
-    lines = [
-        f"{entry.name} on {dataset.source}: {made.steps} steps of {_sizes(how)} images, "
-        f"seed {tape.seed}",
-        f"recipe {name} ({why})",
-        f"backend {backend} ({reason})",
-        f"record in {folder}",
-    ]
-    return made, lines
-
-
-def _continued(
-    args: argparse.Namespace, folder: Path, earlier: dict[str, Any]
-) -> tuple[Plan, list[str]]:
-    """Plan to go on with a run as it was begun."""
-    from ranparity.data.tape import Tape
-    from ranparity.training import record
-
-    record.check_run(folder, earlier)
-    place = record.read_place(folder)
-    begun = recipe.from_json(earlier["recipe"], f"{folder / record.RUN}: recipe")
-    backend, reason = _backend_of(args, earlier["backend"])
-    for name in ("model", "seed", "precision"):
-        _same(f"--{name}", getattr(args, name), earlier[name], folder)
-    _same("--recipe", args.recipe, begun.name, folder)
-    if options.overridden(begun, args) != begun:
-        raise InputError(
-            f"--resume {folder}: a run goes on with the numbers that it began with: leave the "
-            "options out that change its recipe"
-        )
-    entry = zoo.entry(earlier["model"])
-    spec = args.data or place.get("data") or _known(earlier["data"], folder)
-    partial, digest = earlier["data"]["partial"], earlier["data"]["digest"]
-    dataset = _loaded(spec, entry, partial=partial, show=not args.quiet)
-    if dataset.digest != digest:
-        raise InputError(
-            f"--data {spec}: expected the data that the run began with, of digest {digest[:12]}. "
-            f"Received: {dataset.digest[:12]}"
-        )
-    every = args.checkpoint_every or place.get("checkpoint_every")
-    made = _plan(
-        args,
-        entry=entry,
-        recipe=begun,
-        dataset=dataset,
-        tape=Tape(earlier["seed"]),
-        precision=earlier["precision"],
-        backend=backend,
-        folder=folder,
-        place=_place(spec, every),
-        checkpoint_every=every,
-        earlier=earlier,
-    )
-    return made, [f"going on with {folder}", f"backend {backend} ({reason})"]
-
-
-def _plan(args: argparse.Namespace, **parts: Any) -> Plan:
-    """Put a plan together from what is checked, and check that its parts fit."""
-    from ranparity.data import normalisation
-    from ranparity.training.plan import Plan, normalisation_of
-    from ranparity.training.record import NORMALISATION
-
-    kind = normalisation_of(parts["recipe"])
-    if parts.get("earlier"):
-        fitted = normalisation.load(parts["folder"] / NORMALISATION)
-    else:
-        fitted = normalisation.fit(kind, parts["dataset"], show=not args.quiet)
-    made = Plan(**parts, normalisation=fitted, tensorboard=args.tensorboard)
-    _ = made.segments  # whose batches are checked against the data
-    return made
-
-
-def _loaded(spec: str, entry: zoo.Entry, *, partial: bool, show: bool) -> Dataset:
-    """Load data for a network."""
-    from ranparity.training.plan import check_fit
-
-    dataset = data.load(spec, image_size=entry.input_shape[0], partial=partial, show=show)
-    check_fit(entry, dataset)
-    return dataset
-
-
-def _known(described: dict[str, Any], folder: Path) -> str:
-    """Give the data of a run that comes from another machine."""
-    if described["source"] != described["name"]:
-        raise InputError(
-            f"--resume {folder}: the run began on {described['source']}: say with --data where "
-            "this machine has it"
-        )
-    return str(described["name"])
-
-
-def _backend_of(args: argparse.Namespace, earlier: str) -> tuple[str, str]:
-    """Decide on the backend of a run that goes on."""
-    if args.backend or os.environ.get("KERAS_BACKEND"):
-        backend, reason = backends.choose(args.backend, os.environ)
-    else:
-        backend, _ = backends.choose(earlier, {}, "the run")
-        reason = "that of the run; --backend or KERAS_BACKEND sets another"
-    return backend, reason if backend == earlier else f"{reason}; until now {earlier}"
-
-
-def _same(option: str, given: Any, earlier: Any, folder: Path) -> None:
-    if given is not None and given != earlier:
-        raise InputError(
-            f"{option}: expected {earlier}, which the run in {folder} began with. Received: {given}"
-        )
-
-
-def _place(spec: str, checkpoint_every: int | None) -> dict[str, Any]:
-    """Give what `place.json` holds: where the data are, from any working folder."""
-    return {"data": data.located(spec), "checkpoint_every": checkpoint_every}
-
-
-def _sizes(how: recipe.Recipe) -> str:
-    """Give the batch sizes of the stages."""
-    return " and ".join(str(stage.batch_size) for stage in how.stages)
-
-
 def execute(args: argparse.Namespace) -> int:
     """Run what the arguments ask for; returns the exit status.
 
     Raises:
         InputError: The arguments are bad, or the record cannot be written.
     """
-    folder, earlier = place_of(args)
+    folder, earlier = planning.place_of(args)
     if earlier and earlier.get("status") == "finished":
         _say(args, f"{folder}: the run is finished: nothing to do")
         try:
@@ -300,7 +106,7 @@ def execute(args: argparse.Namespace) -> int:
         except (KeyError, TypeError, ValueError):
             raise InputError(f"{folder / 'run.json'}: expected the results of a run") from None
         return 0
-    checked, lines = plan(args)
+    checked, lines = planning.plan(args)
     _say(args, "\n".join(lines))
     try:
         from ranparity.training.session import train

@@ -17,7 +17,7 @@ import pytest
 from ranparity import data, run
 from ranparity.data import digest
 from ranparity.data.cifar import CIFAR10
-from ranparity.training.record import NEEDED
+from ranparity.training.directory import NEEDED
 from tests.data.test_cifar import make
 from tests.narrow_run import RECIPE
 

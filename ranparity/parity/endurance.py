@@ -35,7 +35,7 @@ from typing import Any
 from ranparity.data.tape import Tape
 from ranparity.errors import InputError
 from ranparity.files import PARTIAL, check_writable, write_text
-from ranparity.training import backends, checkpoint, record
+from ranparity.training import backends, directory, logs
 
 KINDS = ("checkpoint", "step", "moment")
 DIGESTS = (
@@ -132,7 +132,7 @@ def endure(trial: Trial, kills: int, tape: Tape, work: Path, tell: Tell) -> Endu
     calm, again = work / "calm", work / "again"
     seconds = trial.finish(calm)
     trial.finish(again)
-    result.environment = record.read_run(calm)["environment"]
+    result.environment = directory.read_run(calm)["environment"]
     result.differences += [f"undisturbed, twice: {each}" for each in differences(calm, again)]
     tell(f"{trial.backend}: undisturbed twice, {seconds:.1f} s")
     moments = _moments(tape, trial.backend, kills, seconds)
@@ -198,7 +198,7 @@ def _wait(
 def _writing(folder: Path) -> bool:
     """Whether a checkpoint is being written."""
     with suppress(OSError):
-        names = os.listdir(folder / checkpoint.FOLDER)  # noqa: PTH208  (a look must be short)
+        names = os.listdir(folder / directory.CHECKPOINTS)  # noqa: PTH208  (a look must be short)
         return any(name.endswith(PARTIAL) for name in names)
     return False
 
@@ -206,18 +206,18 @@ def _writing(folder: Path) -> bool:
 def _logged(folder: Path) -> int:
     """Give the number of whole lines in the log of steps."""
     with suppress(OSError):
-        return (folder / record.STEPS).read_bytes().count(b"\n")
+        return (folder / directory.STEPS).read_bytes().count(b"\n")
     return 0
 
 
 def differences(one: Path, other: Path) -> list[str]:
     """Say what differs between two finished runs, but for times; empty if nothing does."""
     found = []
-    runs = record.read_run(one), record.read_run(other)
+    runs = directory.read_run(one), directory.read_run(other)
     for name in DIGESTS:
         if runs[0].get(name) != runs[1].get(name):
             found.append(f"{name}: {runs[0].get(name)} and {runs[1].get(name)}")
-    for name, read in ((record.STEPS, _steps), (record.EPOCHS, _epochs)):
+    for name, read in ((directory.STEPS, _steps), (directory.EPOCHS, _epochs)):
         rows = read(one), read(other)
         unequal = [place for place, (a, b) in enumerate(zip(*rows, strict=False), 1) if a != b]
         if unequal or len(rows[0]) != len(rows[1]):
@@ -227,17 +227,17 @@ def differences(one: Path, other: Path) -> list[str]:
 
 
 def _steps(folder: Path) -> list[dict[str, Any]]:
-    lines = (folder / record.STEPS).read_text().splitlines()
+    lines = (folder / directory.STEPS).read_text().splitlines()
     return [_without_times(json.loads(line)) for line in lines]
 
 
 def _epochs(folder: Path) -> list[dict[str, Any]]:
-    with (folder / record.EPOCHS).open(newline="") as table:
+    with (folder / directory.EPOCHS).open(newline="") as table:
         return [_without_times(row) for row in csv.DictReader(table)]
 
 
 def _without_times(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key not in record.TIMES}
+    return {key: value for key, value in row.items() if key not in logs.TIMES}
 
 
 def described(result: Endurance, options: Sequence[str], seed: int) -> dict[str, Any]:

@@ -3,7 +3,7 @@
     checkpoints/step-00000176.npz    NumPy arrays, never pickled:
         weights/NAME                 every variable of the model, BN statistics included
         slots/NAME/SLOT              what the update rule keeps of each trainable variable
-        state                        JSON, UTF-8: step, log
+        state                        JSON, UTF-8: step, epochs, log
         digest                       SHA-256 of all of the above, by name
 
 A file is written beside its place, brought to the disk and renamed, so a run that is killed leaves
@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from ranparity.data import digest
 from ranparity.files import PARTIAL, replacing
+from ranparity.training.directory import CHECKPOINTS
 
-FOLDER = "checkpoints"
 KEPT = 2
 _NAME = re.compile(r"step-(\d+)\.npz")
 Arrays = Mapping[str, NDArray[Any]]
@@ -38,10 +38,12 @@ class State:
 
     Attributes:
         step: Number of steps done, from the start of the run.
-        log: Digest of what the record holds of these steps (`Record.log_digest`).
+        epochs: Number of epochs tested; a test comes after its step, and may not have come yet.
+        log: Digest of what the record holds of these (`Record.log_digest`).
     """
 
     step: int
+    epochs: int
     log: str
 
 
@@ -70,7 +72,7 @@ def write(run: Path, checkpoint: Checkpoint) -> Path:
     Raises:
         OSError: It cannot be written; the checkpoints before it are untouched.
     """
-    folder = run / FOLDER
+    folder = run / CHECKPOINTS
     folder.mkdir(exist_ok=True)
     path = folder / f"step-{checkpoint.state.step:08d}.npz"
     arrays = _arrays(checkpoint)
@@ -122,7 +124,7 @@ def drop_after(run: Path, step: int) -> None:
 
 def tidy(run: Path) -> None:
     """Remove what a killed process has left half written in a run directory."""
-    for pattern in (f".*{PARTIAL}", f"{PARTIAL}.*", f"{FOLDER}/.*{PARTIAL}"):
+    for pattern in (f".*{PARTIAL}", f"{PARTIAL}.*", f"{CHECKPOINTS}/.*{PARTIAL}"):
         for path in run.glob(pattern):
             path.unlink()
 
@@ -151,7 +153,7 @@ def _encoded(text: str) -> NDArray[np.uint8]:
 
 def _paths(run: Path) -> list[Path]:
     """Give the checkpoints of a run, the newest first."""
-    named = [path for path in (run / FOLDER).glob("*.npz") if _NAME.fullmatch(path.name)]
+    named = [path for path in (run / CHECKPOINTS).glob("*.npz") if _NAME.fullmatch(path.name)]
     return sorted(named, key=_step_of, reverse=True)
 
 

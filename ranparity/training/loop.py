@@ -14,9 +14,10 @@ from ranparity.errors import InputError
 from ranparity.training import evaluation
 from ranparity.training.backends import Trainer
 from ranparity.training.interrupt import Stop
+from ranparity.training.logs import Epoch, Step
 from ranparity.training.progress import Progress
 from ranparity.training.recipe import Stage
-from ranparity.training.record import Epoch, Record, Step
+from ranparity.training.record import Record
 from ranparity.training.update import Update
 
 CHECKPOINT_SECONDS = 300.0  # at most so much work is lost, and a step longer

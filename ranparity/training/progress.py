@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self, TextIO
 
 from tqdm import tqdm
 
-from ranparity.training.record import Epoch, Step
+from ranparity.training.logs import Epoch, Step
 
 
 class Progress(Protocol):

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ranparity.training.logs import Epoch, Step
 from ranparity.training.progress import Quiet
-from ranparity.training.record import Epoch, Step
 
 
 class Scalars(Quiet):

@@ -13,7 +13,7 @@ from ranparity.data.dataset import Dataset
 from ranparity.data.normalisation import Normalisation
 from ranparity.errors import InputError
 from ranparity.models import zoo
-from ranparity.training import backends, plan, recipe, record
+from ranparity.training import backends, directory, plan, recipe
 from ranparity.training.backends import Trainer
 from ranparity.training.update import Update
 from ranparity.training.variables import Model
@@ -57,26 +57,28 @@ def of_run(folder: Path, data: str | None = None, *, partial: bool = False) -> T
     Raises:
         InputError: It is no run, or none that has ended well.
     """
-    run = record.read_run(folder)
-    if not (folder / record.WEIGHTS).is_file():
+    run = directory.read_run(folder)
+    if not (folder / directory.WEIGHTS).is_file():
         raise InputError(
-            f"{folder}: expected {record.WEIGHTS}, which a run has at its end; this one is "
+            f"{folder}: expected {directory.WEIGHTS}, which a run has at its end; this one is "
             f"{run.get('status')}: go on with it by ranparity run --resume"
         )
     try:
         return Trained(
             entry=zoo.entry(run["model"]),
-            weights=folder / record.WEIGHTS,
-            data=data or record.read_place(folder).get("data") or run["data"]["source"],
+            weights=folder / directory.WEIGHTS,
+            data=data or directory.read_place(folder).get("data") or run["data"]["source"],
             partial=partial or (not data and run["data"]["partial"]),
-            normalise=lambda _: normalisation.load(folder / record.NORMALISATION),
+            normalise=lambda _: normalisation.load(folder / directory.NORMALISATION),
             precision=run["precision"],
             classes=run["data"]["classes"],
             digest=run["final_weights_digest"],
         )
     except (KeyError, TypeError) as error:
         what = f"it lacks {error}" if isinstance(error, KeyError) else error
-        raise InputError(f"{folder / record.RUN}: expected the record of a run: {what}") from None
+        raise InputError(
+            f"{folder / directory.RUN}: expected the record of a run: {what}"
+        ) from None
 
 
 def of_file(
@@ -146,8 +148,8 @@ def load(trained: Trained, classes: int, backend: str) -> Trainer:
     found = digest.of_named_arrays(trainer.weights())
     if found != (trained.digest or found):
         raise InputError(
-            f"{trained.weights}: expected weights of digest {trained.digest}, as {record.RUN} has "
-            f"it. Received: {found}"
+            f"{trained.weights}: expected weights of digest {trained.digest}, as "
+            f"{directory.RUN} has it. Received: {found}"
         )
     return trainer
 

@@ -14,7 +14,7 @@ from ranparity.data.tape import Tape
 from ranparity.errors import InputError
 from ranparity.parity import endurance
 from ranparity.parity.endurance import KINDS, Endurance, Trial
-from ranparity.training import record
+from ranparity.training import directory
 from tests.narrow_run import RECIPE
 from tests.programs import ROOT
 
@@ -42,7 +42,7 @@ def test_a_killed_run_ends_as_an_undisturbed_one(endured: tuple[Endurance, Path]
     result, folder = endured
     assert result.differences == []
     assert sum(result.kills.values()) == KILLS == len(result.steps)
-    parts = record.read_run(folder / "killed-1")["parts"]
+    parts = directory.read_run(folder / "killed-1")["parts"]
     assert len(parts) > 1
     assert parts[0]["first_step"] == 1
 
@@ -64,7 +64,7 @@ def test_what_differs_is_found(endured: tuple[Endurance, Path], tmp_path: Path) 
         path.write_text(alter(path.read_text()))
         return endurance.differences(calm, other)
 
-    run = record.read_run(calm)
+    run = directory.read_run(calm)
     for digest in ("tape_digest", "final_weights_digest", "final_slots_digest"):
         (found,) = altered("run.json", lambda text, d=digest: text.replace(run[d], "0" * 64))
         assert found == f"{digest}: {run[digest]} and {'0' * 64}"

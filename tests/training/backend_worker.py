@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ranparity.data.augment import Augmentation
 
 from ranparity.data import digest, digits, normalisation
+from ranparity.data.augment import Augmentation
 from ranparity.data.batches import Batches, held_out
 from ranparity.data.tape import Tape
 from ranparity.errors import InputError

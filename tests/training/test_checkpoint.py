@@ -17,7 +17,7 @@ SLOTS = {"conv/kernel/velocity": np.full((3, 4), -1.5, np.float32)}
 
 
 def at(step: int) -> Checkpoint:
-    return Checkpoint(State(step, f"log of {step}"), WEIGHTS, SLOTS)
+    return Checkpoint(State(step, step // 2, f"log of {step}"), WEIGHTS, SLOTS)
 
 
 def names(run: Path) -> list[str]:
@@ -33,7 +33,7 @@ def test_what_is_written_is_read_with_the_same_bits(tmp_path: Path) -> None:
     assert path == tmp_path / "checkpoints" / "step-00000007.npz"
     found = checkpoint.newest(tmp_path, unwarned)
     assert found is not None
-    assert found.state == State(7, "log of 7")
+    assert found.state == State(7, 3, "log of 7")
     assert digest.of_named_arrays(found.weights) == digest.of_named_arrays(WEIGHTS)
     assert digest.of_named_arrays(found.slots) == digest.of_named_arrays(SLOTS)
 

@@ -20,9 +20,10 @@ from ranparity.data.tape import Tape
 from ranparity.errors import InputError
 from ranparity.training import checkpoint, recipe
 from ranparity.training.interrupt import Stop
+from ranparity.training.logs import Step, timeless
 from ranparity.training.loop import Loop
 from ranparity.training.progress import Quiet
-from ranparity.training.record import Record, Step, timeless
+from ranparity.training.record import Record
 from ranparity.training.update import Update
 
 (DIGITS,) = recipe.named("digits").stages

@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 
 from ranparity.training import progress
-from ranparity.training.record import Epoch, Step
+from ranparity.training.logs import Epoch, Step
 
 STEP = Step(7, "train", 2, 0.12345, 0.05, "abc", 0.25, 0.0)
 EPOCH = Epoch("train", 2, 7, 0.5, 0.25, 0.9, 0.95, 12.34)

@@ -13,8 +13,9 @@ import pytest
 
 from ranparity.data.normalisation import Normalisation
 from ranparity.errors import InputError
-from ranparity.training import checkpoint, record
-from ranparity.training.record import Epoch, Record, Step, check_folder, timeless
+from ranparity.training import checkpoint, directory
+from ranparity.training.logs import Epoch, Step, timeless
+from ranparity.training.record import Record
 
 STEP = Step(1, "train", 1, 0.1 + 0.2, 0.05, "abc", 0.25, 0.125)
 STEPS = [replace(STEP, step=number, loss=1 / number) for number in (1, 2, 3, 4)]
@@ -25,7 +26,7 @@ NOTHING = Normalisation("range", *2 * (np.ones((1, 1, 1), np.float32),), 0)
 
 
 def read(folder: Path) -> dict[str, object]:
-    return record.read_run(folder)
+    return directory.read_run(folder)
 
 
 def begun(folder: Path, **description: object) -> Record:
@@ -240,66 +241,3 @@ def test_checkpoints_that_were_passed_over_do_not_stand_in_the_way(tmp_path: Pat
         "step-00000001.npz",
         "step-00000002.npz",
     ]
-
-
-# What may be in the folder.
-
-
-def refusal(folder: Path, *, allowed: bool = False) -> str:
-    with pytest.raises(InputError) as caught:
-        check_folder(folder, allowed=allowed)
-    return str(caught.value)
-
-
-def test_a_folder_for_a_run_is_new_or_empty_or_of_a_run_that_began(tmp_path: Path) -> None:
-    assert not check_folder(tmp_path / "a" / "new", allowed=False)
-    assert not check_folder(tmp_path, allowed=False)
-    for name in (".lock", "place.json", "steps.jsonl", ".run.json.x.partial"):
-        (tmp_path / name).touch()
-    for name in ("checkpoints", "tensorboard"):  # left by --overwrite
-        (tmp_path / name).mkdir()
-    assert not check_folder(tmp_path, allowed=False)
-
-
-def test_a_run_is_there_already(tmp_path: Path) -> None:
-    begun(tmp_path)
-    assert check_folder(tmp_path, allowed=True)
-    assert refusal(tmp_path) == (
-        f"--out {tmp_path}: there is a run already: give another folder with --out, --resume to go "
-        "on with that run, or --overwrite to replace it"
-    )
-
-
-def test_something_else_is_there(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.touch()
-    assert refusal(file) == f"--out {file}: expected a folder, but {file} is a file"
-    inside = file / "run"
-    assert refusal(inside) == f"--out {inside}: expected a folder, but {file} is a file"
-    expected = f"--out {tmp_path}: expected an empty folder or a run, and it is neither"
-    assert refusal(tmp_path, allowed=True) == expected
-
-
-def test_no_permission_is_found_before_anything_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    folder = tmp_path / "run"
-    assert refusal(folder) == f"--out {folder}: no permission to write in {tmp_path}"
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "{folder}: expected a run directory, which holds run.json: no such file"),
-        (b"{", "{folder}/run.json: expected JSON: Expecting property name"),
-        (b"\xff", "{folder}/run.json: expected JSON: 'utf-8' codec"),
-        (b"[]", "{folder}/run.json: expected a JSON object. Received: list"),
-    ],
-)
-def test_a_run_that_cannot_be_read(tmp_path: Path, content: bytes | None, message: str) -> None:
-    if content is not None:
-        (tmp_path / "run.json").write_bytes(content)
-    with pytest.raises(InputError) as caught:
-        record.read_run(tmp_path)
-    assert str(caught.value).startswith(message.format(folder=tmp_path))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from ranparity.training.record import Epoch, Step
+from ranparity.training.logs import Epoch, Step
 from ranparity.training.scalars import Scalars
 
 STEP = Step(1, "train", 1, 0.75, 0.05, "abc", 0.25, 0.0)

@@ -17,7 +17,7 @@ from ranparity.errors import InputError
 from ranparity.models.config import AttentionConfig, Stage
 from ranparity.models.zoo import ENTRIES
 from ranparity.parity.endurance import differences
-from ranparity.training import loop, record, session
+from ranparity.training import directory, loop, record, session
 from ranparity.training.plan import Plan, check_fit, normalisation_of
 from ranparity.training.recipe import Recipe
 from ranparity.training.recipe import Stage as TrainingStage
@@ -71,26 +71,34 @@ def trained(plan: Plan) -> Path:
     return plan.folder
 
 
-def killed(plan: Plan, step: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Train up to the middle of a step, and end without a word, as SIGKILL does."""
+class KilledError(BaseException):
+    """Stands for SIGKILL: nothing is written after it."""
 
-    class KilledError(BaseException):
-        pass
 
-    original = loop.Loop._step
+def killed_in(
+    plan: Plan, where: type, method: str, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """Train until a method has been called so often, and end right after the last call."""
+    original, made = getattr(where, method), []
 
-    def stopping(self: Any, done: int, ahead: Any) -> None:
-        original(self, done, ahead)
-        if len(self.record.steps) == step:
+    def stopping(*arguments: Any) -> None:
+        original(*arguments)
+        made.append(method)
+        if len(made) == calls:
             raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Loop, "_step", stopping)
+        patch.setattr(where, method, stopping)
         with pytest.raises(KilledError):
             session.train(plan, quiet=True, warn=unwarned)
-    run = record.read_run(plan.folder)
+    run = directory.read_run(plan.folder)
     assert run["status"] == "running"
     return run
+
+
+def killed(plan: Plan, step: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Train up to a step, and end before its checkpoint."""
+    return killed_in(plan, loop.Loop, "_step", step, monkeypatch)
 
 
 def recorded(plan: Plan, run: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +113,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_record_is_of_all_stages(calm: Path) -> None:
-    run = record.read_run(calm)
+    run = directory.read_run(calm)
     assert (run["steps"], run["planned_steps"], run["stopped_early"]) == (8, 8, False)
     assert {path.name for path in (calm / "checkpoints").iterdir()} == {
         "step-00000007.npz",
@@ -138,6 +146,20 @@ def test_a_run_killed_in_any_stage_ends_as_if_it_had_not_been(
     assert differences(whole, plan.folder) == []
     assert len(warnings) == (step == 1)  # no checkpoint yet
     assert done.run["parts"][1]["first_step"] == step  # the killed step was not saved
+
+
+@pytest.mark.parametrize("method", ["add_step", "add_epoch", "add_checkpoint", "save_weights"])
+@pytest.mark.parametrize("calls", [1, 3])
+def test_a_run_killed_after_any_writing_ends_as_if_it_had_not_been(
+    method: str, calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a test's row, say, and before the checkpoint that knows of it."""
+    whole = trained(planned(tmp_path / "whole"))
+    plan = planned(tmp_path / "killed")
+    times = 1 if method == "save_weights" else calls
+    earlier = killed_in(plan, record.Record, method, times, monkeypatch)
+    session.train(replace(plan, earlier=earlier), quiet=True, warn=lambda _: None)
+    assert differences(whole, plan.folder) == []
 
 
 def test_a_damaged_checkpoint_is_passed_over_with_a_warning(
@@ -242,7 +264,10 @@ def test_what_another_process_did_since_the_plan_was_made_is_not_lost(tmp_path: 
     before = (first / "run.json").read_bytes()
     for plan, reason in (
         (late, "begun a run there"),
-        (replace(late, earlier={**record.read_run(first), "status": "running"}), "gone on with it"),
+        (
+            replace(late, earlier={**directory.read_run(first), "status": "running"}),
+            "gone on with it",
+        ),
     ):
         with pytest.raises(InputError) as caught:
             session.train(plan, quiet=True, warn=unwarned)
@@ -250,7 +275,7 @@ def test_what_another_process_did_since_the_plan_was_made_is_not_lost(tmp_path: 
         assert str(caught.value) == expected
         assert (first / "run.json").read_bytes() == before
     session.train(replace(late, overwrite=True), quiet=True, warn=unwarned)
-    assert record.read_run(tmp_path)["seed"] == 0
+    assert directory.read_run(tmp_path)["seed"] == 0
 
 
 def test_a_start_that_fails_leaves_no_folder(tmp_path: Path) -> None:
@@ -272,7 +297,7 @@ def test_an_end_that_is_no_end_is_written_down(
     monkeypatch.setattr(loop.Loop, "_step", broken)
     with pytest.raises(RuntimeError):
         session.train(planned(tmp_path), quiet=True, warn=unwarned)
-    run = record.read_run(tmp_path)
+    run = directory.read_run(tmp_path)
     assert (run["status"], run["reason"]) == ("failed", "RuntimeError: out of luck")
     assert run["steps"] == 0
 

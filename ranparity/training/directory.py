@@ -1,0 +1,144 @@
+"""The run directory: what is in it, and whether one can be read or written.
+
+run.json             model, recipe, data, digests, environment, result and status
+steps.jsonl          a line a step; see `ranparity.training.logs.Step`
+epochs.csv           a row an epoch; see `ranparity.training.logs.Epoch`
+normalisation.npz    what is taken from every image and divided by
+final.weights.h5     the weights in Keras's format, which every backend can load
+checkpoints          from which the run can go on; see `ranparity.training.checkpoint`
+tensorboard          numbers for TensorBoard, if they are asked for
+place.json           where this machine has the data; the one file that is of no use elsewhere
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ranparity.errors import InputError
+from ranparity.files import PARTIAL
+from ranparity.training.backends import PRECISIONS
+
+RUN = "run.json"
+STEPS = "steps.jsonl"
+EPOCHS = "epochs.csv"
+NORMALISATION = "normalisation.npz"
+WEIGHTS = "final.weights.h5"
+PLACE = "place.json"
+LOCK = ".lock"
+SCALARS = "tensorboard"
+CHECKPOINTS = "checkpoints"
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """Read a run's `run.json`.
+
+    Raises:
+        InputError: There is none, or it is damaged.
+    """
+    return _read_json(folder / RUN, "a run directory, which holds")
+
+
+# What a run that goes on is taken from, with its types.
+NEEDED: dict[str, type] = {
+    "model": str,
+    "backend": str,
+    "recipe": dict,
+    "seed": int,
+    "precision": str,
+    "data": dict,
+    "data.name": str,
+    "data.source": str,
+    "data.digest": str,
+    "data.partial": bool,
+    "initial_weights_digest": str,
+    "environment": dict,
+    "parts": list,
+}
+
+
+def check_run(folder: Path, run: dict[str, Any]) -> None:
+    """Raise `InputError` unless a `run.json` has what it takes to go on with the run."""
+    for name, kind in NEEDED.items():
+        found: Any = run
+        for key in name.split("."):
+            found = found.get(key)
+        if type(found) is not kind:
+            raise InputError(
+                f"{folder / RUN}: expected {name} of type {kind.__name__}. Received: {found!r}"
+            )
+    if run["precision"] not in PRECISIONS:
+        raise InputError(
+            f"{folder / RUN}: expected as precision one of {', '.join(PRECISIONS)}. "
+            f"Received: {run['precision']!r}"
+        )
+
+
+def read_place(folder: Path) -> dict[str, Any]:
+    """Read where the machine has the data of a run; nothing if the run comes from elsewhere.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    path = folder / PLACE
+    place = _read_json(path, "where the data are:") if path.is_file() else {}
+    for name, kind in (("data", str), ("checkpoint_every", int)):
+        if not isinstance(found := place.get(name), (kind, type(None))):
+            raise InputError(
+                f"{path}: expected {name} of type {kind.__name__}. Received: {found!r}"
+            )
+    return place
+
+
+def _read_json(path: Path, what: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"{path.parent}: expected {what} {path.name}: no such file")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # of the text or of its encoding
+        raise InputError(f"{path}: expected JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a JSON object. Received: {type(content).__name__}")
+    return content
+
+
+def check_folder(folder: Path, *, allowed: bool) -> bool:
+    """See that a run can be written there, without writing anything.
+
+    Args:
+        folder: The run directory.
+        allowed: Whether there may be a run already (to replace it, or to go on with it).
+
+    Returns:
+        Whether there is one.
+
+    Raises:
+        InputError: There is something else, or a run that may not be there, or no permission to
+            write.
+    """
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise InputError(f"--out {folder}: expected a folder, but {existing} is a file")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(f"--out {folder}: no permission to write in {existing}")
+    names = {path.name for path in folder.iterdir()} if existing == folder else set()
+    if RUN not in names and not _is_of_a_start(names):
+        raise InputError(f"--out {folder}: expected an empty folder or a run, and it is neither")
+    if RUN in names and not allowed:
+        raise InputError(
+            f"--out {folder}: there is a run already: give another folder with --out, "
+            "--resume to go on with that run, or --overwrite to replace it"
+        )
+    return RUN in names
+
+
+def _is_of_a_start(names: set[str]) -> bool:
+    """Whether a folder is empty or holds what a run leaves that was killed as it began.
+
+    With --overwrite that is anything of the run before, but for its `run.json`, which goes first.
+    """
+    ours = {LOCK, PLACE, STEPS, EPOCHS, NORMALISATION, WEIGHTS, SCALARS, CHECKPOINTS}
+    others = {name for name in names if PARTIAL not in name} - ours
+    return not others and (LOCK in names or not names)

@@ -100,11 +100,12 @@ def execute(args: argparse.Namespace) -> int:
     """
     folder, earlier = planning.place_of(args)
     if earlier and earlier.get("status") == "finished":
-        _say(args, f"{folder}: the run is finished: nothing to do")
         try:
-            print(_shown(args, earlier, folder))
+            results = _shown(args, earlier, folder)
         except (KeyError, TypeError, ValueError):
             raise InputError(f"{folder / 'run.json'}: expected the results of a run") from None
+        _say(args, f"{folder}: the run is finished: nothing to do")
+        print(results)
         return 0
     checked, lines = planning.plan(args)
     _say(args, "\n".join(lines))

@@ -367,8 +367,13 @@ def test_a_record_that_is_no_run_does_not_go_on(
 
     whole = read(stopped)
     for name, kind in NEEDED.items():
-        outer, _, inner = name.rpartition(".")
-        damaged(stopped, **({outer: {**whole[outer], inner: None}} if outer else {name: None}))
+        content = read(stopped)
+        inside = content
+        *outer, last = name.split(".")
+        for key in outer:
+            inside = inside[key]
+        inside[last] = None
+        damaged(stopped, **content)
         assert refused() == f"expected {name} of type {kind.__name__}. Received: None"
         damaged(stopped, **whole)
     damaged(stopped, precision="float16")
@@ -378,8 +383,12 @@ def test_a_record_that_is_no_run_does_not_go_on(
     damaged(stopped, **{**whole, "status": "finished", "test_accuracy": None})
     assert refused() == "expected the results of a run"
     damaged(stopped, **whole)
-    for content in ('{"data": 3}', '{"checkpoint_every": "x"}'):
-        (stopped / "place.json").write_text(content)
+    altered = {**whole["data"], "normalisation": {"digest": "0" * 64}}
+    damaged(stopped, data=altered)
+    assert "normalisation.npz: expected the one that the run began with, of" in refused()
+    damaged(stopped, **whole)
+    for text in ('{"data": 3}', '{"checkpoint_every": "x"}'):
+        (stopped / "place.json").write_text(text)
         assert "place.json: expected " in refused()
     assert "no such file" in refused(stopped / "nowhere")
 

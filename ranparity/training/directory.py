@@ -53,6 +53,8 @@ NEEDED: dict[str, type] = {
     "data.source": str,
     "data.digest": str,
     "data.partial": bool,
+    "data.normalisation": dict,
+    "data.normalisation.digest": str,
     "initial_weights_digest": str,
     "environment": dict,
     "parts": list,

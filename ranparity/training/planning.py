@@ -156,8 +156,15 @@ def _plan(args: argparse.Namespace, **parts: Any) -> Plan:
     from ranparity.training.plan import Plan, normalisation_of
 
     kind = normalisation_of(parts["recipe"])
-    if parts.get("earlier"):
-        fitted = normalisation.load(parts["folder"] / NORMALISATION)
+    if earlier := parts.get("earlier"):
+        path = parts["folder"] / NORMALISATION
+        fitted = normalisation.load(path)
+        digest = earlier["data"]["normalisation"]["digest"]
+        if fitted.digest != digest:
+            raise InputError(
+                f"{path}: expected the one that the run began with, of digest {digest[:12]}. "
+                f"Received: {fitted.digest[:12]}"
+            )
     else:
         fitted = normalisation.fit(kind, parts["dataset"], show=not args.quiet)
     made = Plan(**parts, normalisation=fitted, tensorboard=args.tensorboard)

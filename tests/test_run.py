@@ -236,18 +236,20 @@ def test_a_signal_ends_a_run_after_the_step_and_it_goes_on(
         assert "backend jax (KERAS_BACKEND asks for it; until now torch)" in done.stderr
 
 
-def test_a_users_keras_json_changes_nothing(finished: tuple[Path, Any], tmp_path: Path) -> None:
+def test_a_users_keras_json_changes_nothing(tmp_path: Path) -> None:
     """The record would say float32 of a run in float64."""
     settings = {"floatx": "float64", "epsilon": 0.1, "image_data_format": "channels_first"}
     (tmp_path / "keras.json").write_text(json.dumps(settings))
-    options = ("--steps", "1", "--batch-size", "16", "--backend", "torch", "--out", "run")
-    done = started(tmp_path, *options, KERAS_HOME=str(tmp_path))
-    assert done.returncode == 0, done.stderr
+    options = ("--steps", "1", "--batch-size", "16", "--backend", "torch")
+    for out, home in (("run", tmp_path), ("without", tmp_path / "nothing")):
+        command = narrow(*options, "--out", out)
+        done = output(command, tmp_path, KERAS_HOME=str(home))
+        assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "run" / "checkpoints" / "step-00000001.npz") as saved:
         assert {saved[name].dtype for name in saved.files if "/" in name} == {np.dtype(np.float32)}
     losses = [
         json.loads((folder / "steps.jsonl").read_text().splitlines()[0])["loss"]
-        for folder in (tmp_path / "run", finished[0] / DEFAULT)
+        for folder in (tmp_path / "run", tmp_path / "without")
     ]
     assert losses[0] == losses[1]
 
@@ -266,9 +268,8 @@ def test_the_place_of_the_data_is_kept_whole(
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_a_line(tmp_path: Path) -> None:
-    done = started(
-        tmp_path, "--backend", "torch", "--batch-size", "4", "--learning-rate", "1e30", "--out", "x"
-    )
+    wild = ("--batch-size", "4", "--learning-rate", "1e30", "--out", "x")
+    done = output(narrow("--backend", "torch", *wild), tmp_path)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith(": lower --learning-rate")
     assert "Traceback" not in done.stderr
@@ -555,11 +556,11 @@ def test_a_partial_cifar_folder_trains_and_moves(cifar: Path, tmp_path: Path) ->
     }
 
 
-def output(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def output(command: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         cwd=folder,
-        env=environment(),
+        env=environment(**variables),
         capture_output=True,
         text=True,
         timeout=LIMIT,

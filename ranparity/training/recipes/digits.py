@@ -5,8 +5,8 @@ Source: the CIFAR recipe of Wang et al., CVPR 2017, section 4.1 (Nesterov moment
 augmentation, pixels scaled to [-1, 1], and one drop of the rate to a tenth for the last two epochs.
 Command: `python -m ranparity.run --model attention56-cifar --data digits --recipe digits`
 Cost: 176 steps; two to four minutes a backend on two CPU cores.
-Known result: of the 360 held-out digits 98.1 % on PyTorch, 97.5 % on TensorFlow and 97.2 % on JAX
-(seed 0; the records are in reports/data/runs).
+Known result: 97 % or more of the 360 held-out digits on PyTorch, TensorFlow and JAX (seed 0; the
+records are in reports/data/runs).
 """
 
 from ranparity.training.recipe import Recipe, Stage

@@ -239,13 +239,13 @@ def test_a_batch_of_none(run: Path, command: Evaluate) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "what"), [("none", "does not exist"), ("a.h5", "is another file")]
+    ("name", "what"), [("none", ": no such file"), ("a.h5", ", and this is another file")]
 )
 def test_neither_run_nor_weights(tmp_path: Path, command: Evaluate, name: str, what: str) -> None:
     (tmp_path / "a.h5").touch()
     path = tmp_path / name
     assert refused(command, path, "--model", "attention56", "--data", "digits") == (
-        f"{path}: expected a run directory or a *.weights.h5 file, and this {what}"
+        f"{path}: expected a run directory or a *.weights.h5 file{what}"
     )
 
 

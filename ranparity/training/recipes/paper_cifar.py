@@ -10,8 +10,9 @@ Command: `python -m ranparity.run --model attention56-cifar --data cifar10 --rec
 Cost: not measured here. At the .55 to .71 s a step that attention56-cifar took on two CPU cores
 (reports/data/runs), 160,000 steps are 24 to 31 hours, and the tests after each epoch come to that.
 Known result: none here at full length; on 5,085 original records with --epochs 6, --learning-rate
-0.05 and --schedule 316:0.1, 49 to 53 % of 1,017 held out (reports/data/runs). The paper: error on CIFAR-10 of Attention-56 5.52 % (Table 1), Attention-92
-4.99 % and Attention-236 4.14 %, on CIFAR-100 21.71 % and 21.16 % for the last two (Table 6).
+0.05 and --schedule 316:0.1, 49 to 53 % of 1,017 held out (reports/data/runs). The paper: error on
+CIFAR-10 of Attention-56 5.52 % (Table 1), Attention-92 4.99 % and Attention-236 4.14 %, on
+CIFAR-100 21.71 % and 21.16 % for the last two (Table 6).
 """
 
 from ranparity.training.recipe import Recipe, Stage

@@ -107,7 +107,7 @@ def execute(args: argparse.Namespace) -> int:
         _say(args, f"{folder}: the run is finished: nothing to do")
         print(results)
         return 0
-    checked, lines = planning.plan(args)
+    checked, lines = planning.plan(args, folder, earlier)
     _say(args, "\n".join(lines))
     try:
         from ranparity.training.session import train

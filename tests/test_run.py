@@ -40,9 +40,9 @@ def environment(**variables: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **variables}
 
 
-def started(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def output(command: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(*arguments),
+        command,
         cwd=folder,
         env=environment(**variables),
         capture_output=True,
@@ -50,6 +50,10 @@ def started(folder: Path, *arguments: str, **variables: str) -> subprocess.Compl
         timeout=LIMIT,
         check=False,
     )
+
+
+def started(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return output(command(*arguments), folder, **variables)
 
 
 @pytest.fixture(scope="module")
@@ -216,15 +220,7 @@ def test_a_signal_ends_a_run_after_the_step_and_it_goes_on(
     assert content["status"] == word
     assert 36 > content["steps"] == len(steps.read_text().splitlines()) >= 1
     if number == signal.SIGINT:
-        done = subprocess.run(
-            narrow("--resume", "stopped"),
-            cwd=tmp_path,
-            env=environment(KERAS_BACKEND="jax"),
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-            check=False,
-        )
+        done = output(narrow("--resume", "stopped"), tmp_path, KERAS_BACKEND="jax")
         assert done.returncode == 0, done.stderr
         finished = read(tmp_path / "stopped")
         assert (finished["status"], finished["steps"]) == ("finished", 36)
@@ -554,15 +550,3 @@ def test_a_partial_cifar_folder_trains_and_moves(cifar: Path, tmp_path: Path) ->
         "data": f"cifar10:{cifar}",
         "checkpoint_every": None,
     }
-
-
-def output(command: list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=environment(**variables),
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-        check=False,
-    )

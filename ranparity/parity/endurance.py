@@ -16,7 +16,6 @@ apart. Nothing here imports a framework: the runs are processes of their own.
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import json
 import os
@@ -35,7 +34,8 @@ from typing import Any
 from ranparity.data.tape import Tape
 from ranparity.errors import InputError
 from ranparity.files import PARTIAL, check_writable, write_text
-from ranparity.training import backends, directory, logs
+from ranparity.training import backends, directory
+from ranparity.training.logs import read_epochs, read_step, timeless
 
 KINDS = ("checkpoint", "step", "moment")
 DIGESTS = (
@@ -227,17 +227,13 @@ def differences(one: Path, other: Path) -> list[str]:
 
 
 def _steps(folder: Path) -> list[dict[str, Any]]:
-    lines = (folder / directory.STEPS).read_text().splitlines()
-    return [_without_times(json.loads(line)) for line in lines]
+    path = folder / directory.STEPS
+    return [timeless(read_step(line, str(path))) for line in path.read_text().splitlines()]
 
 
 def _epochs(folder: Path) -> list[dict[str, Any]]:
-    with (folder / directory.EPOCHS).open(newline="") as table:
-        return [_without_times(row) for row in csv.DictReader(table)]
-
-
-def _without_times(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key not in logs.TIMES}
+    path = folder / directory.EPOCHS
+    return [timeless(epoch) for epoch in read_epochs(path.read_text(), str(path))]
 
 
 def described(result: Endurance, options: Sequence[str], seed: int) -> dict[str, Any]:

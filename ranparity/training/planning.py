@@ -22,8 +22,15 @@ if TYPE_CHECKING:
 MODEL, DATA, SEED = "attention56-cifar", "digits", 0
 
 
-def plan(args: argparse.Namespace) -> tuple[Plan, list[str]]:
+def plan(
+    args: argparse.Namespace, folder: Path, earlier: dict[str, Any] | None
+) -> tuple[Plan, list[str]]:
     """Check the arguments against one another; nothing is written and no framework is loaded.
+
+    Args:
+        args: The command line.
+        folder: What `place_of` gave: the run directory,
+        earlier: and the `run.json` of the run that goes on.
 
     Returns:
         What to do, and lines that say so.
@@ -31,7 +38,6 @@ def plan(args: argparse.Namespace) -> tuple[Plan, list[str]]:
     Raises:
         InputError: They do not make a run.
     """
-    folder, earlier = place_of(args)
     return _continued(args, folder, earlier) if earlier else _new(args, folder)
 
 

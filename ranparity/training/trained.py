@@ -87,7 +87,7 @@ def of_file(
     """Give the weights of a file.
 
     Args:
-        path: In Keras's format.
+        path: What is there is expected to be in Keras's format.
         model: A name of the zoo.
         data: What `ranparity.data.load` takes.
         partial: As it takes it.
@@ -95,11 +95,12 @@ def of_file(
             the model on the data takes.
 
     Raises:
-        InputError: There is no such file, model or recipe.
+        InputError: It is no file of weights, or there is no such model or recipe.
     """
     if not path.is_file() or not path.name.endswith(SUFFIX):
-        what = "is another file" if path.exists() else "does not exist"
-        raise InputError(f"{path}: expected a run directory or a *{SUFFIX} file, and this {what}")
+        raise InputError(
+            f"{path}: expected a run directory or a *{SUFFIX} file, and this is another file"
+        )
     entry = zoo.entry(model)
     name = trained_by or recipe.default(model, data)[0]
     kind = plan.normalisation_of(recipe.named(name))

@@ -109,5 +109,6 @@ def _described(data: dict[str, Any]) -> Described:
             statistics={name: tuple(shape) for name, shape in facts["statistics"].items()},
             macs=facts["macs"],
             attributes=facts["attributes"],
+            shared=facts["shared"],
         ),
     )

@@ -8,7 +8,6 @@ from typing import Any
 import keras
 
 from ranparity.models import layers
-from ranparity.models.config import AttentionConfig
 
 
 class Builder:
@@ -17,18 +16,15 @@ class Builder:
     Keras sorts a model's layers by depth; Caffe's order is the one in which they were made.
 
     Args:
-        config: The family member that is built, for the form of its units.
         data_format: `channels_last` (NHWC) or `channels_first` (NCHW).
         initializer: Makes an initializer for each kernel.
     """
 
-    def __init__(
-        self, config: AttentionConfig, data_format: str, initializer: Callable[[], Any]
-    ) -> None:
-        self.config = config
-        self.data_format = data_format
+    def __init__(self, data_format: str | None, initializer: Callable[[], Any]) -> None:
+        self.data_format = data_format or keras.config.image_data_format()
         self.initializer = initializer
         self._makers: dict[int, str] = {}
+        self._made = 0
 
     def channels(self, x: Any) -> int:
         """The width of a map."""
@@ -64,25 +60,29 @@ class Builder:
     def bn(self, x: Any, name: str) -> Any:
         """A batch normalisation over channels."""
         axis = -1 if self.data_format == "channels_last" else 1
-        return self._add(layers.BN, f"{name}/bn", x, axis=axis)
+        return self._add(layers.BN, name, x, axis=axis)
 
     def relu(self, x: Any, name: str) -> Any:
         """A ReLU."""
-        return self._add(layers.ReLU, f"{name}/relu", x)
+        return self._add(layers.ReLU, name, x)
 
     def bn_relu(self, x: Any, name: str) -> Any:
         """A batch normalisation and a ReLU: `name/bn` and `name/bn/relu`."""
-        return self.relu(self.bn(x, name), f"{name}/bn")
+        return self.relu(self.bn(x, f"{name}/bn"), f"{name}/bn/relu")
 
-    def max_pool(self, x: Any, name: str) -> Any:
-        """The nets' one max pool: 3x3, stride 2, no pad, sizes rounded up."""
+    def max_pool(
+        self, x: Any, name: str, kernel: int = 3, pad: int = 0, round_mode: str = "CEIL"
+    ) -> Any:
+        """A max pool of stride 2; by default 3x3, no pad, sizes rounded up."""
         return self._add(
             layers.CaffePool,
             name,
             x,
             pool="MAX",
-            kernel_size=3,
+            kernel_size=kernel,
             strides=2,
+            pad=pad,
+            round_mode=round_mode,
             data_format=self.data_format,
         )
 
@@ -93,9 +93,11 @@ class Builder:
             layers.CaffePool, name, x, pool="AVE", kernel_size=kernel, data_format=self.data_format
         )
 
-    def eltwise(self, operation: str, name: str, *inputs: Any) -> Any:
-        """The sum or product of inputs, in Caffe's order."""
-        return self._add(layers.Eltwise, name, list(inputs), operation=operation)
+    def eltwise(
+        self, operation: str, name: str, *inputs: Any, coeff: tuple[float, ...] = ()
+    ) -> Any:
+        """The sum or product of inputs, in Caffe's order; `coeff` weights a sum's."""
+        return self._add(layers.Eltwise, name, list(inputs), operation=operation, coeff=coeff)
 
     def interp(self, x: Any, name: str, reference: Any) -> Any:
         """Align-corners resizing of `x` to the size of `reference`."""
@@ -116,15 +118,60 @@ class Builder:
             data_format=self.data_format,
         )
 
+    def normalize(self, x: Any, name: str) -> Any:
+        """The L2 normalisation over channels at each position."""
+        return self._add(layers.Normalize, name, x, data_format=self.data_format)
+
+    def mvn(self, x: Any, name: str) -> Any:
+        """Each channel's map, standardised."""
+        return self._add(layers.MVN, name, x, data_format=self.data_format)
+
+    def flatten(self, x: Any, name: str) -> Any:
+        """A map as a vector, in C, H, W order."""
+        return self._add(layers.Flatten, name, x, data_format=self.data_format)
+
+    def power(self, x: Any, name: str, power: float) -> Any:
+        """Each element to a power."""
+        return self._add(layers.Power, name, x, power=power)
+
+    def parameter(self, name: str, shape: tuple[int, ...], beside: Any) -> Any:
+        """A blob that is trained; `beside` is any tensor of the net, which it does not read."""
+        return self._add(layers.Parameter, name, beside, shape=shape)
+
+    def product_with(self, x: Any, name: str, parameter: Any) -> Any:
+        """The product of (N, K) with a parameter (K, D)."""
+        return self._add(layers.SharedInnerProduct, name, [x, parameter])
+
+    def slices(self, x: Any, name: str) -> list[Any]:
+        """The rows of (K, D), each (1, D)."""
+        return list(self._add(layers.Slice, name, x, axis=0))
+
+    def concat(self, name: str, inputs: list[Any], axis: int) -> Any:
+        """Inputs one after another along an axis."""
+        return self._add(layers.Concat, name, inputs, axis=axis)
+
+    def reduction(self, x: Any, name: str, operation: str, axis: int = 0) -> Any:
+        """The mean, sum, or sum of squares over all axes from one on."""
+        return self._add(layers.Reduction, name, x, operation=operation, axis=axis)
+
+    def with_loss(self, x: Any, loss: Any, weight: float) -> Any:
+        """`x`, and a scalar that is added to what training minimises."""
+        return layers.WithLoss(weight, name="with_loss")([x, loss])
+
+    def softmax(self, x: Any, name: str) -> Any:
+        """Softmax over (N, classes)."""
+        return self._add(layers.Softmax, name, x)
+
     def activation(self, x: Any, name: str, activation: Any) -> Any:
         """The classifier's activation; none where it is None."""
         if activation is None or activation == "linear":
             return x
         if activation == "softmax":
-            return self._add(layers.Softmax, name, x)
+            return self.softmax(x, name)
         return keras.layers.Activation(activation, name=name)(x)
 
     def _add(self, layer: Any, name: str, x: Any, **arguments: Any) -> Any:
-        y = layer(caffe_name=name, caffe_order=len(self._makers), **arguments)(x)
-        self._makers[id(y)] = name
+        y = layer(caffe_name=name, caffe_order=self._made, **arguments)(x)
+        self._made += 1
+        self._makers |= {id(tensor): name for tensor in keras.tree.flatten(y)}
         return y

@@ -18,6 +18,7 @@ from ranparity.caffe.prototxt import Input, Shape
 from ranparity.caffe.shapes import Attribute, Facts, by
 from ranparity.errors import InputError
 from ranparity.models import layers
+from ranparity.models.building import deep, functional
 
 Reader = Callable[[Any], tuple[dict[str, Attribute], dict[str, Shape], dict[str, Shape]]]
 READERS: dict[type, tuple[str, Reader]] = {}
@@ -44,8 +45,7 @@ def describe(model: keras.Model, batch: int = 1) -> Description:
         InputError: A layer that has no counterpart in Caffe.
     """
     ordered = caffe_layers(model)
-    names = {id(layer.output): layer.caffe_name for layer in ordered}
-    names |= {id(tensor): tensor.name for tensor in model.inputs}
+    names = _names(model, ordered)
     first = _is_channels_first(ordered)
     given = [(batch, *tensor.shape[1:]) for tensor in model.inputs]
     shapes, fault = _traced(model, ordered, batch)
@@ -56,17 +56,59 @@ def describe(model: keras.Model, batch: int = 1) -> Description:
             for tensor, shape in zip(model.inputs, given, strict=True)
         ),
         tuple(
-            _described(
-                layer,
-                [names[id(t)] for t in keras.tree.flatten(layer.input)],
-                _nchw(shape, first),
-                first,
-            )
-            for layer, shape in zip(ordered, shapes, strict=True)
+            _described(layer, _inputs(layer, names), made, _loss_weight(layer, model), first)
+            for layer, made in zip(ordered, shapes, strict=True)
         ),
-        tuple(names[id(tensor)] for tensor in model.outputs),
+        tuple(name for tensor in model.outputs for name in _outputs(tensor, model, names)),
         fault,
     )
+
+
+def _names(model: keras.Model, ordered: list[Any]) -> dict[int, str]:
+    """The name of each tensor: its layer's, with a number where a layer makes several."""
+    names = {id(tensor): tensor.name for tensor in model.inputs}
+    for layer in ordered:
+        tensors = keras.tree.flatten(layer.output)
+        names |= {id(t): name for t, name in zip(tensors, _tops(layer, len(tensors)), strict=True)}
+    return names
+
+
+def _tops(layer: Any, count: int) -> tuple[str, ...]:
+    if count == 1:
+        return (layer.caffe_name,)
+    return tuple(f"{layer.caffe_name}_{number}" for number in range(1, count + 1))
+
+
+def _inputs(layer: Any, names: dict[int, str]) -> list[str]:
+    """What a layer reads in Caffe: a parameter that it is given is a weight there."""
+    if isinstance(layer, layers.Parameter):
+        return []
+    inputs = keras.tree.flatten(layer.input)
+    if isinstance(layer, layers.SharedInnerProduct):
+        inputs = inputs[:1]
+    return [names[id(tensor)] for tensor in inputs]
+
+
+def _losses(model: keras.Model) -> list[Any]:
+    """The layers that have no counterpart in Caffe because a `loss_weight` says what they do."""
+    return [layer for layer in model.layers if isinstance(layer, layers.WithLoss)]
+
+
+def _outputs(tensor: Any, model: keras.Model, names: dict[int, str]) -> list[str]:
+    """The names of what a net gives: a tensor, and the losses that go with it."""
+    for layer in _losses(model):
+        if tensor is layer.output:
+            x, loss = layer.input
+            return [*_outputs(x, model, names), *_outputs(loss, model, names)]
+    return [names[id(tensor)]]
+
+
+def _loss_weight(layer: Any, model: keras.Model) -> dict[str, Attribute]:
+    """The weight that a layer's output has in the loss, where it has one."""
+    for joined in _losses(model):
+        if joined.input[1] is layer.output:
+            return {"loss_weight": f"{joined.weight:.9g}"}
+    return {}
 
 
 def caffe_layers(model: keras.Model) -> list[Any]:
@@ -75,7 +117,8 @@ def caffe_layers(model: keras.Model) -> list[Any]:
     Raises:
         InputError: A layer that has no counterpart in Caffe.
     """
-    found = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    passed = (keras.layers.InputLayer, layers.WithLoss)
+    found = [layer for layer in model.layers if not isinstance(layer, passed)]
     known = ", ".join(sorted(layer.__name__ for layer in READERS))
     for layer in found:
         if type(layer) not in READERS:
@@ -86,28 +129,47 @@ def caffe_layers(model: keras.Model) -> list[Any]:
     return sorted(found, key=lambda layer: layer.caffe_order)
 
 
-def _described(layer: Any, inputs: list[str], shape: Shape, first: bool) -> Described:
+def _described(
+    layer: Any, inputs: list[str], made: list[Shape], common: dict[str, Attribute], first: bool
+) -> Described:
     type_, read = READERS[type(layer)]
     attributes, parameters, statistics = read(layer)
+    attributes |= common
     if getattr(layer, "activation", None) not in (None, keras.activations.linear):
         attributes["activation"] = layer.activation.__name__
     if isinstance(layer, layers.BN) and layer.axis % 4 != (1 if first else 3):
         attributes["axis"] = layer.axis
     weights = [weight for name, weight in parameters.items() if name == "weight"]
-    positions = math.prod(shape[2:])
+    shapes = tuple(_nchw(shape, first) for shape in made)
+    positions = math.prod(shapes[0][2:])
     return Described(
         layer.caffe_name,
         type_,
         tuple(inputs),
-        (layer.caffe_name,),
+        _tops(layer, len(shapes)),
         Facts(
-            (shape,),
+            shapes,
             parameters,
             statistics,
             positions * sum(map(math.prod, weights)),
             attributes,
+            _shared(layer),
         ),
     )
+
+
+def _shared(layer: Any) -> dict[str, str]:
+    """The name of a parameter that a layer shares with others: its `Parameter` layer's."""
+    if isinstance(layer, layers.Parameter):
+        return {"parameter": layer.caffe_name}
+    if isinstance(layer, layers.SharedInnerProduct):
+        return {"weight": _parameter_of(layer).caffe_name}
+    return {}
+
+
+def _parameter_of(layer: Any) -> Any:
+    """The `Parameter` layer whose blob a layer multiplies by."""
+    return layer.input[1]._keras_history.operation
 
 
 def _is_channels_first(ordered: list[Any]) -> bool:
@@ -118,19 +180,27 @@ def _is_channels_first(ordered: list[Any]) -> bool:
     return formats == {"channels_first"}
 
 
-def _traced(model: keras.Model, ordered: list[Any], batch: int) -> tuple[list[Shape], str]:
-    """The shape of each layer's output, traced on the backend, in the model's axis order.
+def _traced(model: keras.Model, ordered: list[Any], batch: int) -> tuple[list[list[Shape]], str]:
+    """The shapes of each layer's outputs, traced on the backend, in the model's axis order.
 
     Where the model does not run, the shapes that the layers stated when it was built, and why.
     """
-    probe = keras.Model(model.inputs, [layer.output for layer in ordered])
+    probe = functional(model.inputs, [layer.output for layer in ordered])
     given = [keras.KerasTensor((batch, *t.shape[1:]), t.dtype) for t in model.inputs]
     try:
-        return [tuple(made.shape) for made in _Traced(probe)(given)], ""
+        with deep():
+            traced = _Traced(probe)(given)
+        return [_shapes(made) for made in traced], ""
     except Exception as error:  # each backend has its own
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         fault = f"does not run: {' '.join(lines[:2])}"
-        return [(batch, *layer.output.shape[1:]) for layer in ordered], fault
+        return [_shapes(layer.output, batch) for layer in ordered], fault
+
+
+def _shapes(made: Any, batch: int | None = None) -> list[Shape]:
+    """The shapes of a layer's outputs; an unknown first axis is the batch."""
+    shapes = [tuple(tensor.shape) for tensor in keras.tree.flatten(made)]
+    return [tuple(int(side or batch or 0) for side in shape) for shape in shapes]
 
 
 class _Traced(keras.layers.Layer):
@@ -210,7 +280,8 @@ def _sigmoid(layer: Any) -> Any:
 def _eltwise(layer: Any) -> Any:
     attributes = {"operation": layer.operation}
     if layer.operation == "SUM":
-        attributes["coeff"] = " ".join("1" for _ in layer.input)
+        factors = layer.coeff or [1.0] * len(layer.input)
+        attributes["coeff"] = " ".join(f"{factor:.9g}" for factor in factors)
     return attributes, {}, {}
 
 
@@ -236,3 +307,51 @@ def _inner_product(layer: Any) -> Any:
 @reads(layers.Softmax, "Softmax")
 def _softmax(layer: Any) -> Any:
     return {"axis": layer.axis % len(layer.input.shape)}, {}, {}
+
+
+@reads(layers.Normalize, "Normalize")
+def _normalize(layer: Any) -> Any:
+    attributes = {"across_spatial": False, "channel_shared": True, "eps": layer.eps}
+    return attributes, {}, {"scale": tuple(layer.scale.shape)}
+
+
+@reads(layers.MVN, "MVN")
+def _mvn(layer: Any) -> Any:
+    return {"normalize_variance": True, "across_channels": False, "eps": layer.eps}, {}, {}
+
+
+@reads(layers.Flatten, "Flatten")
+def _flatten(layer: Any) -> Any:
+    return {"axis": 1, "end_axis": len(layer.input.shape) - 1}, {}, {}
+
+
+@reads(layers.Power, "Power")
+def _power(layer: Any) -> Any:
+    return {"power": layer.power, "scale": 1.0, "shift": 0.0}, {}, {}
+
+
+@reads(layers.Slice, "Slice")
+def _slice(layer: Any) -> Any:
+    return {"axis": layer.axis}, {}, {}
+
+
+@reads(layers.Concat, "Concat")
+def _concat(layer: Any) -> Any:
+    return {"axis": layer.axis}, {}, {}
+
+
+@reads(layers.Reduction, "Reduction")
+def _reduction(layer: Any) -> Any:
+    return {"operation": layer.operation, "axis": layer.axis, "coeff": 1.0}, {}, {}
+
+
+@reads(layers.Parameter, "Parameter")
+def _parameter(layer: Any) -> Any:
+    return {}, {"parameter": tuple(layer.parameter.shape)}, {}
+
+
+@reads(layers.SharedInnerProduct, "InnerProduct")
+def _shared_inner_product(layer: Any) -> Any:
+    weight = tuple(_parameter_of(layer).parameter.shape)
+    attributes = {"num_output": weight[1], "bias_term": False, "axis": 1, "transpose": True}
+    return attributes, {"weight": weight}, {}

@@ -11,7 +11,7 @@ from google.protobuf import text_format
 from ranparity.caffe import caffe_pb2
 from ranparity.caffe.description import Described
 from ranparity.models.describe import describe
-from ranparity.models.zoo import Release
+from ranparity.models.entry import Release
 
 Writer = Callable[[Any, Described, Release], None]
 WRITERS: dict[str, Writer] = {}
@@ -50,11 +50,21 @@ def to_prototxt(model: keras.Model, title: str, release: Release | None = None) 
         message = net.layer.add(name=layer.name, type=layer.type)
         message.bottom.extend(blobs[name] for name in layer.inputs)
         in_place = layer.type == "ReLU" and readers[layer.inputs[0]] == 1
-        blobs[layer.name] = blobs[layer.inputs[0]] if in_place else layer.name
-        message.top.append(blobs[layer.name])
+        for name in layer.outputs:
+            blobs[name] = blobs[layer.inputs[0]] if in_place else name
+        message.top.extend(blobs[name] for name in layer.outputs)
+        _write_common(message, layer)
         if layer.type in WRITERS:
             WRITERS[layer.type](message, layer, release)
     return text_format.MessageToString(net)
+
+
+def _write_common(message: Any, layer: Described) -> None:
+    """Writes what a layer of any type may say: names of shared parameters, a loss's weight."""
+    for name in layer.facts.parameters if layer.facts.shared else ():
+        message.param.add(name=layer.facts.shared.get(name, ""))
+    if weight := layer.facts.attributes.get("loss_weight"):
+        message.loss_weight.append(float(weight))
 
 
 def _reader_counts(layers: tuple[Described, ...]) -> dict[str, int]:
@@ -140,14 +150,21 @@ def _eltwise(message: Any, layer: Described, release: Release) -> None:
     del release
     operation = str(layer.facts.attributes["operation"])
     message.eltwise_param.operation = caffe_pb2.EltwiseParameter.EltwiseOp.Value(operation)
+    factors = [float(text) for text in str(layer.facts.attributes.get("coeff", "")).split()]
+    if set(factors) - {1.0}:
+        message.eltwise_param.coeff.extend(factors)
 
 
 @writes("InnerProduct")
 def _inner_product(message: Any, layer: Described, release: Release) -> None:
-    message.inner_product_param.num_output = layer.facts.attributes["num_output"]
-    _weight_filler(message.inner_product_param, release)
-    if not layer.facts.attributes["bias_term"]:
-        message.inner_product_param.bias_term = False
+    attributes, param = layer.facts.attributes, message.inner_product_param
+    param.num_output = attributes["num_output"]
+    if not layer.facts.shared:
+        _weight_filler(param, release)
+    if not attributes["bias_term"]:
+        param.bias_term = False
+    if attributes["transpose"]:
+        param.transpose = True
 
 
 @writes("Softmax")
@@ -155,3 +172,52 @@ def _softmax(message: Any, layer: Described, release: Release) -> None:
     del release
     if layer.facts.attributes["axis"] != 1:
         message.softmax_param.axis = layer.facts.attributes["axis"]
+
+
+@writes("Normalize")
+def _normalize(message: Any, layer: Described, release: Release) -> None:
+    del release
+    message.param.add(lr_mult=0, decay_mult=0)  # the scale is a constant
+    param = message.norm_param
+    param.across_spatial = layer.facts.attributes["across_spatial"]
+    param.scale_filler.CopyFrom(caffe_pb2.FillerParameter(type="constant", value=1))
+    param.channel_shared = layer.facts.attributes["channel_shared"]
+    param.eps = layer.facts.attributes["eps"]
+
+
+@writes("MVN")
+def _mvn(message: Any, layer: Described, release: Release) -> None:
+    del release
+    message.mvn_param.eps = layer.facts.attributes["eps"]
+
+
+@writes("Power")
+def _power(message: Any, layer: Described, release: Release) -> None:
+    del release
+    message.power_param.power = layer.facts.attributes["power"]
+
+
+@writes("Slice")
+def _slice(message: Any, layer: Described, release: Release) -> None:
+    del release
+    message.slice_param.axis = layer.facts.attributes["axis"]
+
+
+@writes("Concat")
+def _concat(message: Any, layer: Described, release: Release) -> None:
+    del release
+    message.concat_param.axis = layer.facts.attributes["axis"]
+
+
+@writes("Reduction")
+def _reduction(message: Any, layer: Described, release: Release) -> None:
+    del release
+    operation = str(layer.facts.attributes["operation"])
+    message.reduction_param.operation = caffe_pb2.ReductionParameter.ReductionOp.Value(operation)
+    message.reduction_param.axis = layer.facts.attributes["axis"]
+
+
+@writes("Parameter")
+def _parameter(message: Any, layer: Described, release: Release) -> None:
+    del release
+    message.parameter_param.shape.dim.extend(layer.facts.parameters["parameter"])

@@ -107,7 +107,7 @@ def alterations(net: Net) -> Iterator[Alteration]:
     """Yields every layer of a net with each of its attributes altered, one at a time."""
     blobs = _blobs(net)
     for place, layer in enumerate(net.layers):
-        for what, alter in ALTERS.get(layer.type, {}).items():
+        for what, alter in _alters(layer).items():
             copy = _copy(layer)
             alter(copy)
             yield Alteration(place, what, _replaced(net, place, copy))
@@ -118,9 +118,15 @@ def alterations(net: Net) -> Iterator[Alteration]:
         other = _other_blob(layer, blobs[place])
         if other is not None:
             yield Alteration(place, _rewired(layer), _with_last_bottom(net, place, other))
-        if list(layer.bottom) != list(layer.top) and len(layer.bottom) > 1:
+        if len(layer.bottom) != 1 or len(layer.top) != 1:
             continue  # what reads a sum, a product or an Interp has no one blob to read instead
         yield Alteration(place, "dropped", _without(net, place))
+
+
+def _alters(layer: LayerParameter) -> dict[str, Alter]:
+    """The ways to alter a layer: those of its type, and of what else it says."""
+    common = {what: alter for what, (says, alter) in COMMON.items() if says(layer)}
+    return ALTERS.get(layer.type, {}) | common
 
 
 def _rewired(layer: LayerParameter) -> str:
@@ -139,7 +145,7 @@ def _blobs(net: Net) -> list[dict[str, tuple[int, ...]]]:
 
 def _other_blob(layer: LayerParameter, shapes: dict[str, tuple[int, ...]]) -> str | None:
     """The latest other blob of the last bottom's shape: what shapes cannot tell from it."""
-    if list(layer.bottom) == list(layer.top):
+    if not layer.bottom or list(layer.bottom) == list(layer.top):
         return None  # in place: another bottom would be another blob made twice
     last = layer.bottom[-1]
     alike = [
@@ -200,7 +206,23 @@ def _single(param: str, field: str, change: Callable[[Any], Any]) -> Alter:
 
 
 def _coefficients(layer: LayerParameter) -> None:
-    layer.eltwise_param.coeff[:] = [1.0, -1.0]
+    layer.eltwise_param.coeff[:] = [1.0, 0.5]
+
+
+def _trained(layer: LayerParameter) -> None:
+    layer.param[0].lr_mult = 1
+
+
+def _another_shape(layer: LayerParameter) -> None:
+    layer.parameter_param.shape.dim[0] += 1
+
+
+def _other_loss_weight(layer: LayerParameter) -> None:
+    layer.loss_weight[0] *= -1
+
+
+def _other_name(layer: LayerParameter) -> None:
+    layer.param[0].name += "_2"
 
 
 def _type(type_: str) -> Alter:
@@ -260,4 +282,35 @@ ALTERS: dict[str, dict[str, Alter]] = {
     "Interp": {
         "crop": _single("interp_param", "pad_end", lambda value: value - 1),
     },
+    "Normalize": {
+        "across_spatial": _single("norm_param", "across_spatial", _negated),
+        "channel_shared": _single("norm_param", "channel_shared", _negated),
+        "eps": _single("norm_param", "eps", lambda value: 100 * value),
+        "scale trained": _trained,
+    },
+    "MVN": {
+        "normalize_variance": _single("mvn_param", "normalize_variance", _negated),
+        "across_channels": _single("mvn_param", "across_channels", _negated),
+        "eps": _single("mvn_param", "eps", lambda value: 100 * value),
+    },
+    "Power": {
+        "power": _single("power_param", "power", lambda value: value + 1),
+        "scale": _single("power_param", "scale", lambda value: 2 * value),
+        "shift": _single("power_param", "shift", lambda value: value + 1),
+    },
+    "Flatten": {"axis": _single("flatten_param", "axis", _more(1))},
+    "Slice": {"axis": _single("slice_param", "axis", lambda value: 1 - value)},
+    "Concat": {"axis": _single("concat_param", "axis", lambda value: 1 - value)},
+    "Reduction": {
+        "operation": _single("reduction_param", "operation", lambda value: 1 + value % 4),
+        "axis": _single("reduction_param", "axis", lambda value: 1 - value),
+        "coeff": _single("reduction_param", "coeff", lambda value: 2 * value),
+    },
+    "Parameter": {"shape": _another_shape},
+}
+
+# Of any type, where a layer says it at all.
+COMMON: dict[str, tuple[Callable[[LayerParameter], bool], Alter]] = {
+    "loss_weight": (lambda layer: bool(layer.loss_weight), _other_loss_weight),
+    "shared name": (lambda layer: any(param.name for param in layer.param), _other_name),
 }

@@ -19,7 +19,7 @@ from ranparity.models import zoo
 from ranparity.parity.structure import WHOLE_NET, Comparison, compare
 from ranparity.workers import WorkerError, ahead, stream
 
-HEAD = "ave_pool"
+HEADS = ("ave_pool", "pool5")  # the average pools before a classifier
 PROCESSES = 2  # building and tracing keeps one core busy, and takes under 2 GB
 Size = tuple[int, int]
 T = TypeVar("T")
@@ -162,7 +162,7 @@ def pool_whole_map(net: Net) -> tuple[Net, list[str]]:
         The net, and a line that names the change, if one was needed.
     """
     graph = graphs.build(net)
-    places = [place for place, node in enumerate(graph.nodes) if node.name == HEAD]
+    places = [place for place, node in enumerate(graph.nodes) if node.name in HEADS]
     if not places:
         return net, []
     head = graph.nodes[places[0]]
@@ -173,15 +173,15 @@ def pool_whole_map(net: Net) -> tuple[Net, list[str]]:
         return net, []
     layers = tuple(_pooling_all(layer, height, width) for layer in net.layers)
     line = (
-        f"{HEAD}: kernel {height}x{width} at input {by(net.inputs[0].shape[2:])}, where the file "
-        f"has {by(kernel)}: the head pools the whole map"
+        f"{head.name}: kernel {height}x{width} at input {by(net.inputs[0].shape[2:])}, where the "
+        f"file has {by(kernel)}: the head pools the whole map"
     )
     return net.replace(layers=layers), [line]
 
 
 def _pooling_all(layer: LayerParameter, height: int, width: int) -> LayerParameter:
     """The head with another window; any other layer as it is."""
-    if layer.name != HEAD:
+    if layer.name not in HEADS:
         return layer
     copy = LayerParameter()
     copy.CopyFrom(layer)
@@ -207,7 +207,8 @@ def _against_source(comparison: Comparison, entry: zoo.Entry, keras: Description
         "convolutions": types.count("Convolution"),
         "bn": types.count("BN"),
     }
-    for name, value in dataclasses.asdict(entry.integers).items():
+    counts = dataclasses.asdict(entry.integers) if entry.integers else {}
+    for name, value in counts.items():
         comparison.expect(WHOLE_NET, f"{name} (from the source)", found[name], value)
 
 

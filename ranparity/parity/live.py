@@ -49,12 +49,22 @@ ATTRIBUTES: dict[type, tuple[tuple[str, str, Change], ...]] = {
     layers.ReLU: (("negative_slope", "negative_slope", lambda value: value + 0.01),),
     layers.Eltwise: (
         ("operation", "operation", lambda value: "PROD" if value == "SUM" else "SUM"),
+        ("coeff", "coeff", lambda value: (1.0, 0.5)),  # noqa: ARG005
     ),
     layers.InnerProduct: (
         ("num_output", "units", lambda value: value + 1),
         ("bias_term", "use_bias", lambda value: not value),
     ),
     layers.Softmax: (("axis", "axis", lambda value: value + 1),),
+    layers.Normalize: (("eps", "eps", lambda value: 100 * value),),
+    layers.MVN: (("eps", "eps", lambda value: 100 * value),),
+    layers.Power: (("power", "power", lambda value: value + 1),),
+    layers.Slice: (("axis", "axis", lambda value: 1 - value),),
+    layers.Concat: (("axis", "axis", lambda value: 1 - value),),
+    layers.Reduction: (
+        ("operation", "operation", lambda value: "SUM" if value == "MEAN" else "MEAN"),
+        ("axis", "axis", lambda value: 1 - value),
+    ),
 }
 
 
@@ -72,22 +82,22 @@ def alterations(model: keras.Model) -> Iterator[tuple[str, str, keras.Model]]:
     ordered = caffe_layers(model)
     for type_, attributes in ATTRIBUTES.items():
         layer = _first(ordered, type_)
-        for what, attribute, change in attributes:
+        for what, attribute, change in attributes if layer else ():
             with _set(layer, attribute, change(getattr(layer, attribute))):
                 yield layer.caffe_name, f"{type_.__name__} {what}", model
     for type_ in (layers.BN, layers.ReLU, layers.Sigmoid, layers.Softmax):
-        layer = _first(ordered, type_)
-        yield layer.caffe_name, f"{type_.__name__} dropped", _clone(model, layer, _dropped)
+        if layer := _first(ordered, type_):
+            yield layer.caffe_name, f"{type_.__name__} dropped", _clone(model, layer, _dropped)
     for type_, what, call in (
         (layers.Eltwise, "order of inputs", _swapped),
         (layers.Interp, "size reference", _other_reference),
     ):
-        layer = _first(ordered, type_)
-        yield layer.caffe_name, f"{type_.__name__} {what}", _clone(model, layer, call)
+        if layer := _first(ordered, type_):
+            yield layer.caffe_name, f"{type_.__name__} {what}", _clone(model, layer, call)
 
 
 def _first(ordered: list[Any], type_: type) -> Any:
-    return next(layer for layer in ordered if type(layer) is type_)
+    return next((layer for layer in ordered if type(layer) is type_), None)
 
 
 @contextlib.contextmanager

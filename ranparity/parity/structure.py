@@ -136,6 +136,7 @@ def _compare_layer(
     result.expect_all(name, "", here.attributes, found.attributes)
     result.expect_all(name, "parameter ", here.parameters, found.parameters)
     result.expect_all(name, "statistic ", here.statistics, found.statistics)
+    result.expect_all(name, "shared ", here.shared, found.shared)
     result.expect_all(
         name,
         "shape of ",

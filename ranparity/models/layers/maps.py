@@ -1,14 +1,10 @@
-"""Caffe's layers as Keras layers: explicit pads, the ceil rule, align-corners, Caffe's constants.
-
-Each carries `caffe_name`, the layer's name in Caffe, and `caffe_order`, its place in the net;
-both are saved with the model. The Keras name is the Caffe name with `/` as `-`, because Keras
-refuses `/`. All compute in their dtype, float64 included, on every backend.
-"""
+"""Layers on maps, and those that take any blob: Caffe's pads, ceil rule and constants."""
 
 from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -24,74 +20,7 @@ from ranparity.caffe.shapes import (
 from ranparity.errors import InputError
 from ranparity.kernels import kernel
 from ranparity.kernels.plain import Pads, axes_of_map
-
-Shape = tuple[int | None, ...]
-
-
-def _known(length: int | None, layer: str) -> int:
-    """A map's height or width, which must be fixed."""
-    if length is None:
-        raise InputError(f'layer "{layer}": expected maps of a fixed height and width, found None')
-    return length
-
-
-def pair(value: int | tuple[int, ...]) -> Pair:
-    """Height and width from one number for both, or from two."""
-    height, width = (value, value) if isinstance(value, int) else value
-    return height, width
-
-
-@keras.saving.register_keras_serializable(package="ranparity")
-class MSRA(keras.initializers.VarianceScaling):
-    """Caffe's `msra` filler: normal with variance 2 / fan-in, not truncated.
-
-    Drawn by NumPy, so that a seed gives the same weights on every backend (and JAX compiles
-    nothing). Source: BVLC/caffe, include/caffe/filler.hpp, MSRAFiller.
-
-    Args:
-        seed: An integer; by default one that `keras.utils.set_random_seed` determines.
-    """
-
-    def __init__(self, seed: int | None = None) -> None:
-        super().__init__(2.0, "fan_in", "untruncated_normal", seed)
-
-    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
-        """Weights of a shape: HWIO, or (inputs, outputs)."""
-        dtype = dtype or keras.config.floatx()
-        random = np.random.Generator(np.random.Philox(self.seed))
-        drawn = random.standard_normal(shape, np.float64 if dtype == "float64" else np.float32)
-        drawn *= math.sqrt(2 / math.prod(shape[:-1]))
-        return ops.convert_to_tensor(drawn, dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this initializer again."""
-        return {"seed": self._init_seed}
-
-
-class CaffeLayer:
-    """What every layer of a Caffe net has, for use with a Keras layer as the second base.
-
-    Attributes:
-        caffe_name: The layer's name in Caffe.
-        caffe_order: Its place among the net's layers, from 0.
-    """
-
-    def __init__(
-        self, *args: Any, caffe_name: str, caffe_order: int, name: str | None = None, **kwargs: Any
-    ) -> None:
-        name = name or caffe_name.replace("/", "-")
-        super().__init__(*args, name=name, **kwargs)  # type: ignore[call-arg]  # the Keras base
-        self.caffe_name = caffe_name
-        self.caffe_order = caffe_order
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments that make this layer again."""
-        config: dict[str, Any] = super().get_config()  # type: ignore[misc]  # of the Keras base
-        return config | {"caffe_name": self.caffe_name, "caffe_order": self.caffe_order}
-
-    def refuse(self, error: RuleError) -> InputError:
-        """An error that names this layer."""
-        return InputError(f'layer "{self.caffe_name}": {error}')
+from ranparity.models.layers.base import CaffeLayer, Shape, known, pair
 
 
 @keras.saving.register_keras_serializable(package="ranparity")
@@ -132,7 +61,7 @@ class Convolution(CaffeLayer, keras.layers.Conv2D):
         try:
             for side, axis in enumerate((height, width)):
                 shape[axis] = convolution_output_size(
-                    _known(shape[axis], self.caffe_name),
+                    known(shape[axis], self.caffe_name),
                     self.kernel_size[side],
                     self.strides[side],
                     self.pad[side],
@@ -222,7 +151,7 @@ class CaffePool(CaffeLayer, keras.layers.Layer):
 
     def _map(self, shape: Shape) -> Pair:
         height, width = (
-            _known(shape[axis], self.caffe_name) for axis in axes_of_map(self.data_format)
+            known(shape[axis], self.caffe_name) for axis in axes_of_map(self.data_format)
         )
         return height, width
 
@@ -418,19 +347,23 @@ class Eltwise(CaffeLayer, keras.layers.Layer):
 
     Args:
         operation: `SUM` or `PROD`.
+        coeff: A factor for each input of a SUM; all 1 if empty.
         **kwargs: `caffe_name`, `caffe_order` and what every Keras layer takes.
     """
 
-    def __init__(self, operation: str, **kwargs: Any) -> None:
+    def __init__(self, operation: str, coeff: Sequence[float] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if operation not in ("SUM", "PROD"):
             raise InputError(
                 f'layer "{self.caffe_name}": operation must be SUM or PROD; found {operation}'
             )
         self.operation = operation
+        self.coeff = tuple(coeff)
 
     def call(self, inputs: list[Any]) -> Any:
         """The sum or product of the inputs."""
+        if self.coeff:
+            inputs = [x * factor for x, factor in zip(inputs, self.coeff, strict=True)]
         return functools.reduce(ops.add if self.operation == "SUM" else ops.multiply, inputs)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
@@ -444,7 +377,7 @@ class Eltwise(CaffeLayer, keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
-        return super().get_config() | {"operation": self.operation}
+        return super().get_config() | {"operation": self.operation, "coeff": self.coeff}
 
 
 @keras.saving.register_keras_serializable(package="ranparity")

@@ -1,0 +1,185 @@
+"""Rules of layers that keep a shape: normalisations, activations, sums and products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ranparity.caffe import caffe_pb2
+from ranparity.caffe.graph import Node
+from ranparity.caffe.prototxt import Shape
+from ranparity.caffe.rules.base import (
+    Attribute,
+    Facts,
+    RuleError,
+    canonical_axis,
+    expect_bottoms,
+    one_bottom,
+    one_map,
+    rule,
+    short_float,
+)
+
+
+@rule("BN")
+def bn(node: Node, bottoms: Sequence[Shape]) -> Facts:
+    """The merged batch normalisation of the authors' fork: slope, bias, mean and variance.
+
+    `frozen` says how a release is fine-tuned, not what the layer computes, and is no attribute.
+    Source: the fork's src/caffe/layers/bn_layer.cpp.
+    """
+    expect_bottoms(node, bottoms, 1, 1)
+    param, shape = node.message.bn_param, bottoms[0]
+    if len(shape) < 2:
+        raise RuleError(f"expected a bottom with a channel axis, found {list(shape)}")
+    channel = (shape[1],)
+    return Facts(
+        tops=(shape,),
+        parameters={"slope": channel, "bias": channel},
+        statistics={"mean": channel, "variance": channel},
+        attributes={"eps": short_float(param.eps), "momentum": short_float(param.momentum)},
+    )
+
+
+@rule("ReLU")
+def relu(node: Node, bottoms: Sequence[Shape]) -> Facts:
+    """`max(x, 0) + negative_slope * min(x, 0)` (BVLC/caffe, src/caffe/layers/relu_layer.cpp)."""
+    expect_bottoms(node, bottoms, 1, 1)
+    slope = short_float(node.message.relu_param.negative_slope)
+    return Facts(tops=(bottoms[0],), attributes={"negative_slope": slope})
+
+
+@rule("Sigmoid")
+def sigmoid(node: Node, bottoms: Sequence[Shape]) -> Facts:
+    """`1 / (1 + exp(-x))` (BVLC/caffe, src/caffe/layers/sigmoid_layer.cpp)."""
+    expect_bottoms(node, bottoms, 1, 1)
+    return Facts(tops=(bottoms[0],))
+
+
+@rule("Softmax")
+def softmax(node: Node, bottoms: Sequence[Shape]) -> Facts:
+    """Softmax over one axis (BVLC/caffe, src/caffe/layers/softmax_layer.cpp)."""
+    expect_bottoms(node, bottoms, 1, 1)
+    axis = canonical_axis(node.message.softmax_param.axis, bottoms[0])
+    return Facts(tops=(bottoms[0],), attributes={"axis": axis})
+
+
+@rule("Eltwise")
+def eltwise(node: Node, bottoms: Sequence[Shape]) -> Facts:
+    """PROD, SUM (with coefficients) or MAX of equal shapes, without broadcasting.
+
+    Source: BVLC/caffe, src/caffe/layers/eltwise_layer.cpp, LayerSetUp and Reshape.
+    """
+    expect_bottoms(node, bottoms, 2, None)
+    param = node.message.eltwise_param
+    operation = caffe_pb2.EltwiseParameter.EltwiseOp.Name(param.operation)
+    if len(set(bottoms)) > 1:
+        named = [f"{name} {list(shape)}" for name, shape in zip(node.inputs, bottoms, strict=True)]
+        raise RuleError(f"expected bottoms of equal shapes, found {', '.join(named)}")
+    if param.coeff and operation != "SUM":
+        raise RuleError(f"expected coeff with operation SUM only, found {operation}")
+    if param.coeff and len(param.coeff) != len(bottoms):
+        raise RuleError(f"expected {len(bottoms)} values of coeff, found {len(param.coeff)}")
+    coefficients = list(param.coeff) or [1.0] * len(bottoms)
+    attributes: dict[str, Attribute] = {"operation": operation}
+    if operation == "SUM":
+        attributes["coeff"] = " ".join(f"{short_float(value):.9g}" for value in coefficients)
+    return Facts(tops=(bottoms[0],), attributes=attributes)
+
+
+@rule("BatchNorm")
+def batch_norm(node: Node, bottoms: Sequence[Shape]) -> Facts:
+    """Normalisation alone; slope and bias are a Scale's.
+
+    Three blobs that no gradient trains: mean, variance and the factor that both are divided by.
+    Without `use_global_stats` the phase decides, so it is no attribute. Source: BVLC/caffe,
+    src/caffe/layers/batch_norm_layer.cpp, LayerSetUp.
+    """
+    one_bottom(node, bottoms)
+    param, shape = node.message.batch_norm_param, bottoms[0]
+    channels = (shape[1] if len(shape) > 1 else 1,)
+    return Facts(
+        tops=(shape,),
+        statistics={"mean": channels, "variance": channels, "factor": (1,)},
+        attributes={
+            "eps": short_float(param.eps),
+            "moving_average_fraction": short_float(param.moving_average_fraction),
+        },
+    )
+
+
+@rule("Scale")
+def scale(node: Node, bottoms: Sequence[Shape]) -> Facts:
+    """A factor, and with `bias_term` a summand, along some axes; a second bottom gives the factor.
+
+    Source: BVLC/caffe, src/caffe/layers/scale_layer.cpp, LayerSetUp and Reshape.
+    """
+    expect_bottoms(node, bottoms, 1, 2)
+    param, shape = node.message.scale_param, bottoms[0]
+    first = canonical_axis(param.axis, shape) if shape else 0
+    if len(bottoms) == 2:
+        factor, parameters = bottoms[1], {}
+        if shape[first : first + len(factor)] != factor:
+            raise RuleError(f"expected a factor of the axes from {first}, found {list(factor)}")
+    else:
+        last = len(shape) if param.num_axes == -1 else first + param.num_axes
+        if not first <= last <= len(shape):
+            raise RuleError(
+                f"expected num_axes of at most {len(shape) - first}, found {param.num_axes}"
+            )
+        factor = shape[first:last]
+        parameters = {"weight": factor}
+    return Facts(
+        tops=(shape,),
+        parameters=parameters | ({"bias": factor} if param.bias_term else {}),
+        attributes={"axis": first, "bias_term": param.bias_term},
+    )
+
+
+@rule("MVN")
+def mvn(node: Node, bottoms: Sequence[Shape]) -> Facts:
+    """Each image's channels, or whole images, less their mean and over their deviation.
+
+    The deviation is `sqrt(variance) + eps`, eps 1e-9 by default: not in the root.
+    Source: BVLC/caffe, src/caffe/layers/mvn_layer.cpp, Forward_cpu.
+    """
+    param = node.message.mvn_param
+    return Facts(
+        tops=(one_map(node, bottoms),),
+        attributes={
+            "normalize_variance": param.normalize_variance,
+            "across_channels": param.across_channels,
+            "eps": short_float(param.eps),
+        },
+    )
+
+
+@rule("Normalize")
+def normalize(node: Node, bottoms: Sequence[Shape]) -> Facts:
+    """L2 normalisation, at each position (over channels) or of the whole image, and a scale.
+
+    `x / sqrt(sum x^2 + eps) * scale`; one scale, or one a channel. A scale whose `lr_mult` is 0 is
+    a constant. Source: weiliu89/caffe, branch ssd, src/caffe/layers/normalize_layer.cpp.
+    """
+    param, shape = node.message.norm_param, one_map(node, bottoms)
+    blob = {"scale": () if param.channel_shared else (shape[1],)}
+    fixed = len(node.message.param) > 0 and node.message.param[0].lr_mult == 0
+    return Facts(
+        tops=(shape,),
+        parameters={} if fixed else blob,
+        statistics=blob if fixed else {},
+        attributes={
+            "across_spatial": param.across_spatial,
+            "channel_shared": param.channel_shared,
+            "eps": short_float(param.eps),
+        },
+    )
+
+
+@rule("Power")
+def power(node: Node, bottoms: Sequence[Shape]) -> Facts:
+    """`(shift + scale x) ^ power` (BVLC/caffe, src/caffe/layers/power_layer.cpp)."""
+    one_bottom(node, bottoms)
+    param = node.message.power_param
+    names = ("power", "scale", "shift")
+    attributes = {name: short_float(getattr(param, name)) for name in names}
+    return Facts(tops=(bottoms[0],), attributes=attributes)

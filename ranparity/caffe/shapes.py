@@ -88,7 +88,7 @@ def _with_common(node: Node, result: Facts) -> Facts:
         for name, param in zip(result.parameters, message.param, strict=False)
         if param.name
     }
-    if message.loss_weight:
+    if message.loss_weight:  # one a top
         weights = " ".join(f"{short_float(weight):.9g}" for weight in message.loss_weight)
         attributes = {**attributes, "loss_weight": weights}
     return dataclasses.replace(result, attributes=attributes, shared=shared)
@@ -110,14 +110,31 @@ def infer(graph: Graph) -> list[tuple[Node, Facts]]:
         InputError: The first layer that its rule refuses.
     """
     shapes = {given.name: given.shape for given in graph.inputs}
+    shared: dict[str, Shape] = {}
     for blob, shape in shapes.items():
         _check_blob(blob, shape, graph.source)
     result = []
     for node in graph.nodes:
         found = facts(node, [shapes[name] for name in node.inputs], graph.source)
+        _check_shared(node, found, shared, graph.source)
         shapes.update(zip(node.outputs, found.tops, strict=True))
         result.append((node, found))
     return result
+
+
+def _check_shared(node: Node, found: Facts, shared: dict[str, Shape], source: str) -> None:
+    """Refuses a parameter that is shared with another shape; notes the shapes.
+
+    Source: BVLC/caffe, src/caffe/net.cpp, Net::AppendParam, whose share mode is strict.
+    """
+    for parameter, name in found.shared.items():
+        shape = found.parameters[parameter]
+        if shared.setdefault(name, shape) != shape:
+            raise InputError(
+                f'{source}: layer "{node.name}" ({node.type}): expected the shape '
+                f'{by(shared[name])} for the parameter "{name}", which a layer before it shares; '
+                f"found {by(shape)}"
+            )
 
 
 def totals(inputs: int, layers: Sequence[Facts]) -> Totals:

@@ -9,7 +9,7 @@ from ranparity.caffe.description import Description, describe
 
 ROOT = Path(__file__).parents[2]
 
-# Every layer type that has a rule, two inputs' forms of size, and in-place layers.
+# Every layer type of the published nets, two inputs' forms of size, and in-place layers.
 EVERY_TYPE = """\
 name: "every-type"
 input: "data"
@@ -28,6 +28,29 @@ layer { name: "sum" type: "Eltwise" bottom: "bn" bottom: "mask" top: "sum"
 layer { name: "fc" type: "InnerProduct" bottom: "sum" top: "fc"
   inner_product_param { num_output: 7 } }
 layer { name: "prob" type: "Softmax" bottom: "fc" top: "prob" }
+"""
+
+# All other layer types, a shared parameter and a loss.
+OTHER_TYPES = """\
+name: "other-types"
+layer { name: "data" type: "Input" top: "data"
+  input_param { shape { dim: 2 dim: 4 dim: 3 dim: 5 } } }
+layer { name: "norm" type: "BatchNorm" bottom: "data" top: "norm" param { lr_mult: 0 } }
+layer { name: "scale" type: "Scale" bottom: "norm" top: "norm" scale_param { bias_term: true } }
+layer { name: "cut" type: "Slice" bottom: "norm" top: "left" top: "right"
+  slice_param { slice_point: 1 } }
+layer { name: "mvn" type: "MVN" bottom: "left" top: "mvn" }
+layer { name: "l2" type: "Normalize" bottom: "right" top: "l2"
+  norm_param { channel_shared: false } }
+layer { name: "joined" type: "Concat" bottom: "l2" bottom: "mvn" bottom: "l2" top: "joined" }
+layer { name: "flat" type: "Flatten" bottom: "joined" top: "flat" }
+layer { name: "table" type: "Parameter" top: "table" param { name: "shared" }
+  parameter_param { shape { dim: 6 dim: 105 } } }
+layer { name: "fc" type: "InnerProduct" bottom: "flat" top: "fc" param { name: "shared" }
+  inner_product_param { num_output: 6 } }
+layer { name: "squared" type: "Power" bottom: "fc" top: "squared" power_param { power: 2 } }
+layer { name: "loss" type: "Reduction" bottom: "squared" top: "loss" loss_weight: 0.1
+  reduction_param { operation: MEAN } }
 """
 
 

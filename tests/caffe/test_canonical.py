@@ -106,6 +106,42 @@ SAME = {
         params("BN", ""),
         params("BN", "bn_param { eps: 1e-5 momentum: 0.9 frozen: false }"),
     ),
+    "defaults of a BatchNorm": (
+        params("BatchNorm", ""),
+        params("BatchNorm", "batch_norm_param { moving_average_fraction: 0.999 eps: 1e-5 }"),
+    ),
+    "defaults of a Scale": (
+        params("Scale", ""),
+        params("Scale", "scale_param { axis: 1 num_axes: 1 bias_term: false }"),
+    ),
+    "defaults of an MVN": (
+        params("MVN", ""),
+        params("MVN", "mvn_param { normalize_variance: true across_channels: false eps: 1e-9 }"),
+    ),
+    "defaults of a Normalize": (
+        params("Normalize", ""),
+        params("Normalize", "norm_param { across_spatial: true channel_shared: true eps: 1e-10 }"),
+    ),
+    "defaults of a Power": (
+        params("Power", ""),
+        params("Power", "power_param { power: 1 scale: 1 shift: 0 }"),
+    ),
+    "defaults of a Flatten": (
+        params("Flatten", ""),
+        params("Flatten", "flatten_param { axis: 1 end_axis: -1 }"),
+    ),
+    "defaults of a Slice": (
+        params("Slice", ""),
+        params("Slice", "slice_param { axis: 1 }"),
+    ),
+    "defaults of a Concat": (
+        params("Concat", ""),
+        params("Concat", "concat_param { axis: 1 }"),
+    ),
+    "defaults of a Reduction": (
+        params("Reduction", ""),
+        params("Reduction", "reduction_param { operation: SUM axis: 0 coeff: 1 }"),
+    ),
     "an Eltwise's operation": (
         params("Eltwise", ""),
         params("Eltwise", "eltwise_param { operation: SUM stable_prod_grad: true }"),
@@ -141,6 +177,26 @@ OTHER = {
     "the next float32": (
         layer("BN", "bn_param { eps: 0.001 }"),
         layer("BN", "bn_param { eps: 0.0010000002 }"),
+    ),
+    "a loss's weight": (
+        layer("Reduction"),
+        layer("Reduction", "loss_weight: 1"),
+    ),
+    "another weight of a loss": (
+        layer("Reduction", "loss_weight: 1"),
+        layer("Reduction", "loss_weight: 0.1"),
+    ),
+    "a shared parameter": (
+        layer("Scale", "param { }"),
+        layer("Scale", 'param { name: "w" }'),
+    ),
+    "where a blob is cut": (
+        layer("Slice", "slice_param { slice_point: 1 }"),
+        layer("Slice", "slice_param { slice_point: 2 }"),
+    ),
+    "a Parameter's shape": (
+        layer("Parameter", "parameter_param { shape { dim: 2 dim: 3 } }"),
+        layer("Parameter", "parameter_param { shape { dim: 3 dim: 2 } }"),
     ),
     "a list's length": (
         layer("Eltwise", "eltwise_param { coeff: 1 }"),

@@ -12,12 +12,16 @@ from ranparity.caffe.description import Description, describe
 from ranparity.caffe.graph import build
 from ranparity.caffe.prototxt import LayerParameter
 from ranparity.errors import InputError
-from tests.caffe.nets import EVERY_TYPE, ROOT, described, layer, with_input
+from tests.caffe.nets import EVERY_TYPE, OTHER_TYPES, ROOT, described, layer, with_input
 
 
-def test_a_small_net_of_every_type() -> None:
+def test_two_small_nets_have_every_type() -> None:
+    rows = [*described(EVERY_TYPE).layers, *described(OTHER_TYPES).layers]
+    assert {row.type for row in rows} == set(shapes.RULES)
+
+
+def test_a_small_net_of_every_published_type() -> None:
     found = described(EVERY_TYPE)
-    assert {row.type for row in found.layers} == set(shapes.RULES)
     assert found.shapes == {
         "data": (2, 4, 9, 11),
         "conv": (2, 6, 5, 6),
@@ -37,6 +41,35 @@ def test_a_small_net_of_every_type() -> None:
         parameters_with_statistics=6 * 2 * 9 + 4 * 6 + 7 * 181,
         macs=5 * 6 * 6 * 2 * 9 + 7 * 180,
     )
+
+
+def test_a_small_net_of_all_other_types() -> None:
+    found = described(OTHER_TYPES)
+    assert found.shapes == {
+        "data": (2, 4, 3, 5),
+        "norm": (2, 4, 3, 5),
+        "scale": (2, 4, 3, 5),
+        "left": (2, 1, 3, 5),
+        "right": (2, 3, 3, 5),
+        "mvn": (2, 1, 3, 5),
+        "l2": (2, 3, 3, 5),
+        "joined": (2, 7, 3, 5),
+        "flat": (2, 105),
+        "table": (6, 105),
+        "fc": (2, 6),
+        "squared": (2, 6),
+        "loss": (),
+    }
+    assert found.outputs == ("table", "loss")
+    trainable = 2 * 4 + 3 + 6 * 105 + 6  # the table and fc's weight are one
+    assert found.totals == shapes.Totals(
+        layers=11,
+        blobs=13,
+        trainable_parameters=trainable,
+        parameters_with_statistics=trainable + 2 * 4 + 1,
+        macs=6 * 105,
+    )
+    assert found.layers[-1].facts.attributes["loss_weight"] == "0.1"
 
 
 def test_the_first_layer_that_is_refused_is_named() -> None:
@@ -125,8 +158,9 @@ def test_at_201_the_maps_are_those_of_caffes_ceil_rule() -> None:
     assert set(sides) == {201, 101, 50, 25, 13, 12, 7, 6, 1}
 
 
-def test_a_description_survives_json() -> None:
-    found = described(EVERY_TYPE)
+@pytest.mark.parametrize("text", [EVERY_TYPE, OTHER_TYPES], ids=["published", "other"])
+def test_a_description_survives_json(text: str) -> None:
+    found = described(text)
     assert Description.from_json(json.loads(json.dumps(found.to_json()))) == found
 
 

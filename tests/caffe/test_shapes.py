@@ -1,646 +1,25 @@
-"""The rules: a table for each layer type, of what is computed and of what is refused."""
+"""What holds of layers of any type: refusals, shared parameters, weights of losses, totals."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from typing import Any
-
 import pytest
-from google.protobuf import text_format
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ranparity.caffe import shapes
-from ranparity.caffe.graph import Node
-from ranparity.caffe.prototxt import LayerParameter
-from ranparity.caffe.shapes import Facts
+from ranparity.caffe import graph, prototxt, shapes
+from ranparity.caffe.shapes import Facts, Totals
 from ranparity.errors import InputError
-
-Shape = tuple[int, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """A layer and what its rule must say of it."""
-
-    type: str
-    params: str
-    bottoms: list[Shape]
-    top: Shape
-    parameters: dict[str, Shape] = dataclasses.field(default_factory=dict)
-    statistics: dict[str, Shape] = dataclasses.field(default_factory=dict)
-    macs: int = 0
-    attributes: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass(frozen=True)
-class Refusal:
-    """A layer that its rule must refuse, and how."""
-
-    type: str
-    params: str
-    bottoms: list[Shape]
-    message: str
-
-
-def node(type_: str, params: str, bottoms: int, tops: int = 1) -> Node:
-    """A layer called `it` that reads `a`, `b`, ... and makes `top` (`top1`, ...)."""
-    reads = tuple("abcdef"[:bottoms])
-    makes = ("top",) if tops == 1 else tuple(f"top{place}" for place in range(tops))
-    message = text_format.Parse(f'name: "it" type: "{type_}" {params}', LayerParameter())
-    return Node("it", type_, reads, makes, message)
-
-
-def apply(type_: str, params: str, bottoms: list[Shape]) -> Facts:
-    return shapes.facts(node(type_, params, len(bottoms)), bottoms, "net.prototxt")
-
-
-def convolved(**changed: Any) -> dict[str, Any]:
-    attributes = {
-        "num_output": 6,
-        "kernel": "3x3",
-        "stride": "1x1",
-        "pad": "0x0",
-        "dilation": "1x1",
-        "group": 1,
-        "bias_term": True,
-    }
-    return attributes | changed
-
-
-def pooled(**changed: Any) -> dict[str, Any]:
-    attributes = {
-        "pool": "MAX",
-        "kernel": "3x3",
-        "stride": "1x1",
-        "pad": "0x0",
-        "round_mode": "CEIL",
-    }
-    return attributes | changed
-
-
-MAP = (2, 4, 9, 11)
-CONVOLUTION = [
-    Case(
-        "Convolution",
-        "convolution_param { num_output: 6 kernel_size: 3 }",
-        [MAP],
-        (2, 6, 7, 9),
-        {"weight": (6, 4, 3, 3), "bias": (6,)},
-        macs=7 * 9 * 6 * 4 * 3 * 3,
-        attributes=convolved(),
-    ),
-    Case(
-        "Convolution",
-        "convolution_param { num_output: 6 kernel_size: 3 stride: 2 pad: 1 group: 2 "
-        "bias_term: false }",
-        [MAP],
-        (2, 6, 5, 6),
-        {"weight": (6, 2, 3, 3)},
-        macs=5 * 6 * 6 * 2 * 3 * 3,
-        attributes=convolved(stride="2x2", pad="1x1", group=2, bias_term=False),
-    ),
-    Case(  # height and width apart, by _h and _w
-        "Convolution",
-        "convolution_param { num_output: 6 kernel_h: 1 kernel_w: 7 stride_h: 1 stride_w: 3 "
-        "pad_h: 0 pad_w: 3 bias_term: false }",
-        [MAP],
-        (2, 6, 9, 4),
-        {"weight": (6, 4, 1, 7)},
-        macs=9 * 4 * 6 * 4 * 7,
-        attributes=convolved(kernel="1x7", stride="1x3", pad="0x3", bias_term=False),
-    ),
-    Case(  # the same, by repeated fields
-        "Convolution",
-        "convolution_param { num_output: 6 kernel_size: 1 kernel_size: 7 stride: 1 stride: 3 "
-        "pad: 0 pad: 3 bias_term: false }",
-        [MAP],
-        (2, 6, 9, 4),
-        {"weight": (6, 4, 1, 7)},
-        macs=9 * 4 * 6 * 4 * 7,
-        attributes=convolved(kernel="1x7", stride="1x3", pad="0x3", bias_term=False),
-    ),
-    Case(  # pad_w alone leaves pad_h at 0
-        "Convolution",
-        "convolution_param { num_output: 6 kernel_h: 1 kernel_w: 7 pad_w: 3 bias_term: false }",
-        [MAP],
-        (2, 6, 9, 11),
-        {"weight": (6, 4, 1, 7)},
-        macs=9 * 11 * 6 * 4 * 7,
-        attributes=convolved(kernel="1x7", pad="0x3", bias_term=False),
-    ),
-    Case(
-        "Convolution",
-        "convolution_param { num_output: 6 kernel_size: 3 dilation: 4 bias_term: false }",
-        [MAP],
-        (2, 6, 1, 3),
-        {"weight": (6, 4, 3, 3)},
-        macs=1 * 3 * 6 * 4 * 3 * 3,
-        attributes=convolved(dilation="4x4", bias_term=False),
-    ),
-    Case(  # a filler and an engine say nothing about shapes; the last axis but two is axis 1
-        "Convolution",
-        'convolution_param { num_output: 6 kernel_size: 3 axis: -3 weight_filler { type: "msra" } '
-        "engine: CUDNN }",
-        [MAP],
-        (2, 6, 7, 9),
-        {"weight": (6, 4, 3, 3), "bias": (6,)},
-        macs=7 * 9 * 6 * 4 * 3 * 3,
-        attributes=convolved(),
-    ),
-]
-POOLING = [
-    Case("Pooling", "pooling_param { kernel_size: 3 }", [MAP], (2, 4, 7, 9), attributes=pooled()),
-    Case(  # 8 pixels, window 3, stride 2: the last of 4 windows hangs over the edge
-        "Pooling",
-        "pooling_param { kernel_size: 3 stride: 2 }",
-        [(1, 4, 8, 112)],
-        (1, 4, 4, 56),
-        attributes=pooled(stride="2x2"),
-    ),
-    Case(
-        "Pooling",
-        "pooling_param { kernel_size: 3 stride: 2 round_mode: FLOOR }",
-        [(1, 4, 8, 112)],
-        (1, 4, 3, 55),
-        attributes=pooled(stride="2x2", round_mode="FLOOR"),
-    ),
-    Case(  # 7 pixels, window 2, stride 2, pad 1: 5 windows, of which the last starts beyond
-        "Pooling",
-        "pooling_param { pool: AVE kernel_size: 2 stride: 2 pad: 1 }",
-        [(1, 4, 7, 8)],
-        (1, 4, 4, 5),
-        attributes=pooled(pool="AVE", kernel="2x2", stride="2x2", pad="1x1"),
-    ),
-    Case(  # a pad on one axis clips on the other too, as in Caffe
-        "Pooling",
-        "pooling_param { kernel_h: 1 kernel_w: 3 stride_h: 3 stride_w: 1 pad_h: 0 pad_w: 1 }",
-        [(1, 4, 5, 5)],
-        (1, 4, 2, 5),
-        attributes=pooled(kernel="1x3", stride="3x1", pad="0x1"),
-    ),
-    Case(  # without a pad nothing is clipped, not even a window beside its map
-        "Pooling",
-        "pooling_param { kernel_h: 1 kernel_w: 3 stride_h: 3 stride_w: 1 }",
-        [(1, 4, 5, 5)],
-        (1, 4, 3, 3),
-        attributes=pooled(kernel="1x3", stride="3x1"),
-    ),
-    Case(
-        "Pooling",
-        "pooling_param { pool: AVE global_pooling: true }",
-        [MAP],
-        (2, 4, 1, 1),
-        attributes=pooled(pool="AVE", kernel="9x11"),
-    ),
-    Case(
-        "Pooling",
-        "pooling_param { pool: STOCHASTIC kernel_size: 9 }",
-        [MAP],
-        (2, 4, 1, 3),
-        attributes=pooled(pool="STOCHASTIC", kernel="9x9"),
-    ),
-]
-BN = [
-    Case(
-        "BN",
-        "bn_param { frozen: true }",
-        [MAP],
-        MAP,
-        {"slope": (4,), "bias": (4,)},
-        {"mean": (4,), "variance": (4,)},
-        attributes={"eps": 1e-5, "momentum": 0.9},
-    ),
-    Case(
-        "BN",
-        "bn_param { eps: 0.001 momentum: 0.99 slope_filler { value: 1 } }",
-        [(5, 7)],
-        (5, 7),
-        {"slope": (7,), "bias": (7,)},
-        {"mean": (7,), "variance": (7,)},
-        attributes={"eps": 1e-3, "momentum": 0.99},
-    ),
-]
-POINTWISE = [
-    Case("ReLU", "", [MAP], MAP, attributes={"negative_slope": 0.0}),
-    Case(
-        "ReLU",
-        "relu_param { negative_slope: 0.1 }",
-        [(5,)],
-        (5,),
-        attributes={"negative_slope": 0.1},
-    ),
-    Case("Sigmoid", "", [MAP], MAP),
-    Case("Softmax", "", [(2, 10)], (2, 10), attributes={"axis": 1}),
-    Case("Softmax", "softmax_param { axis: -1 }", [MAP], MAP, attributes={"axis": 3}),
-]
-ELTWISE = [
-    Case("Eltwise", "", [MAP, MAP], MAP, attributes={"operation": "SUM", "coeff": "1 1"}),
-    Case(
-        "Eltwise",
-        "eltwise_param { coeff: 1 coeff: -0.3333333433 coeff: 2.5 }",
-        [(3,)] * 3,
-        (3,),
-        attributes={"operation": "SUM", "coeff": "1 -0.33333334 2.5"},
-    ),
-    Case(
-        "Eltwise",
-        "eltwise_param { operation: PROD }",
-        [MAP, MAP],
-        MAP,
-        attributes={"operation": "PROD"},
-    ),
-    Case(
-        "Eltwise",
-        "eltwise_param { operation: MAX }",
-        [MAP, MAP],
-        MAP,
-        attributes={"operation": "MAX"},
-    ),
-]
-DENSE = {"num_output": 7, "bias_term": True, "axis": 1, "transpose": False}
-INNER_PRODUCT = [
-    Case(
-        "InnerProduct",
-        "inner_product_param { num_output: 7 }",
-        [MAP],
-        (2, 7),
-        {"weight": (7, 396), "bias": (7,)},
-        macs=7 * 396,
-        attributes=DENSE,
-    ),
-    Case(
-        "InnerProduct",
-        "inner_product_param { num_output: 7 bias_term: false transpose: true }",
-        [(2, 5)],
-        (2, 7),
-        {"weight": (5, 7)},
-        macs=35,
-        attributes=DENSE | {"bias_term": False, "transpose": True},
-    ),
-    Case(  # each of the 4 x 9 rows of one image is multiplied
-        "InnerProduct",
-        "inner_product_param { num_output: 7 axis: -1 }",
-        [MAP],
-        (2, 4, 9, 7),
-        {"weight": (7, 11), "bias": (7,)},
-        macs=4 * 9 * 7 * 11,
-        attributes=DENSE | {"axis": 3},
-    ),
-]
-INTERP_KIND = "align-corners bilinear"
-INTERP = [
-    Case(
-        "Interp",
-        "",
-        [(2, 4, 5, 6), (1, 64, 9, 11)],
-        (2, 4, 9, 11),
-        attributes={"kind": INTERP_KIND, "size_from": "second bottom", "crop": "0 0"},
-    ),
-    Case(
-        "Interp",
-        "interp_param { height: 60 width: 61 }",
-        [MAP],
-        (2, 4, 60, 61),
-        attributes={"kind": INTERP_KIND, "size_from": "height and width", "crop": "0 0"},
-    ),
-    Case(
-        "Interp",
-        "interp_param { zoom_factor: 8 }",
-        [MAP],
-        (2, 4, 65, 81),
-        attributes={"kind": INTERP_KIND, "size_from": "shrink 1, zoom 8", "crop": "0 0"},
-    ),
-    Case(
-        "Interp",
-        "interp_param { shrink_factor: 3 }",
-        [(2, 4, 9, 10)],
-        (2, 4, 3, 4),
-        attributes={"kind": INTERP_KIND, "size_from": "shrink 3, zoom 1", "crop": "0 0"},
-    ),
-    Case(  # 9 - 1 - 2 = 6 and 11 - 3 = 8; shrunk by 2: 3 and 4; zoomed by 2: 5 and 7
-        "Interp",
-        "interp_param { shrink_factor: 2 zoom_factor: 2 pad_beg: -1 pad_end: -2 }",
-        [MAP],
-        (2, 4, 5, 7),
-        attributes={"kind": INTERP_KIND, "size_from": "shrink 2, zoom 2", "crop": "-1 -2"},
-    ),
-]
-CASES = [*CONVOLUTION, *POOLING, *BN, *POINTWISE, *ELTWISE, *INNER_PRODUCT, *INTERP]
-
-K3 = "num_output: 6 kernel_size: 3"
-REFUSALS = [
-    Refusal(
-        "Convolution",
-        f"convolution_param {{ {K3} group: 3 }}",
-        [MAP],
-        "expected input and output channels divisible by group 3, found 4 in and 6 out",
-    ),
-    Refusal(
-        "Convolution",
-        "convolution_param { num_output: 7 kernel_size: 3 group: 2 }",
-        [MAP],
-        "expected input and output channels divisible by group 2, found 4 in and 7 out",
-    ),
-    Refusal(
-        "Convolution",
-        "convolution_param { num_output: 6 kernel_size: 10 }",
-        [MAP],
-        "a window of 10 pixels is larger than its map of 9 (padding 0); expected a smaller "
-        "window or a larger input",
-    ),
-    Refusal(
-        "Convolution",
-        f"convolution_param {{ {K3} dilation: 6 pad: 1 }}",
-        [MAP],
-        "a window of 13 pixels is larger than its map of 9 (padding 1); expected a smaller "
-        "window or a larger input",
-    ),
-    Refusal(
-        "Convolution",
-        f"convolution_param {{ {K3} kernel_h: 3 kernel_w: 3 }}",
-        [MAP],
-        "expected kernel_size or kernel_h and kernel_w, found both",
-    ),
-    Refusal(
-        "Convolution",
-        f"convolution_param {{ {K3} stride: 1 stride_h: 2 stride_w: 2 }}",
-        [MAP],
-        "expected stride or stride_h and stride_w, found both",
-    ),
-    Refusal(
-        "Convolution",
-        f"convolution_param {{ {K3} pad: 1 pad_w: 1 }}",
-        [MAP],
-        "expected pad or pad_h and pad_w, found both",
-    ),
-    Refusal(
-        "Convolution",
-        "convolution_param { num_output: 6 kernel_h: 3 }",
-        [MAP],
-        "expected both kernel_h and kernel_w, found one of them",
-    ),
-    Refusal(
-        "Convolution",
-        f"convolution_param {{ {K3} stride_w: 2 }}",
-        [MAP],
-        "expected both stride_h and stride_w, found one of them",
-    ),
-    Refusal(
-        "Convolution",
-        f"convolution_param {{ {K3} stride: 0 }}",
-        [MAP],
-        "expected a stride of at least 1, found 0",
-    ),
-    Refusal(
-        "Convolution",
-        "convolution_param { num_output: 6 kernel_size: 0 }",
-        [MAP],
-        "expected a kernel_size of at least 1, found 0",
-    ),
-    Refusal(
-        "Convolution",
-        f"convolution_param {{ {K3} dilation: 0 }}",
-        [MAP],
-        "expected a dilation of at least 1, found 0",
-    ),
-    Refusal(
-        "Convolution",
-        f"convolution_param {{ {K3} group: 0 }}",
-        [MAP],
-        "expected a group of at least 1, found 0",
-    ),
-    Refusal(
-        "Convolution",
-        "convolution_param { kernel_size: 3 }",
-        [MAP],
-        "expected a num_output of at least 1, found 0",
-    ),
-    Refusal(
-        "Convolution",
-        "convolution_param { num_output: 6 }",
-        [MAP],
-        "expected a kernel_size, found none",
-    ),
-    Refusal("Convolution", "", [MAP], "expected a num_output of at least 1, found 0"),
-    Refusal(
-        "Convolution",
-        f"convolution_param {{ {K3} kernel_size: 3 kernel_size: 3 }}",
-        [MAP],
-        "expected one or two values of kernel_size, found 3",
-    ),
-    Refusal(
-        "Convolution",
-        f"convolution_param {{ {K3} axis: 2 }}",
-        [MAP],
-        "expected the channel axis 1, found axis 2",
-    ),
-    Refusal(
-        "Convolution",
-        f"convolution_param {{ {K3} }}",
-        [(2, 5)],
-        "expected a bottom of four axes (NCHW), found [2, 5]",
-    ),
-    Refusal(
-        "Convolution",
-        f"convolution_param {{ {K3} }}",
-        [MAP, MAP],
-        'expected 1 bottom, found "a", "b"',
-    ),
-    Refusal("Convolution", f"convolution_param {{ {K3} }}", [], "expected 1 bottom, found none"),
-    Refusal(
-        "Convolution",
-        "convolution_param { num_output: 4294967295 kernel_size: 1 }",
-        [MAP],
-        'blob "top" would be 2x4294967295x9x11; expected at most 2147483647 elements, as in Caffe',
-    ),
-    Refusal(
-        "Pooling",
-        "pooling_param { kernel_size: 10 }",
-        [MAP],
-        "a window of 10 pixels is larger than its map of 9 (padding 0); expected a smaller "
-        "window or a larger input",
-    ),
-    Refusal(
-        "Pooling",
-        "pooling_param { kernel_size: 2 pad: 2 }",
-        [MAP],
-        "expected a pad smaller than the kernel 2x2, found 2x2",
-    ),
-    Refusal(
-        "Pooling",
-        "pooling_param { kernel_h: 1 kernel_w: 3 pad_h: 1 pad_w: 0 }",
-        [MAP],
-        "expected a pad smaller than the kernel 1x3, found 1x0",
-    ),
-    Refusal(
-        "Pooling",
-        "pooling_param { kernel_h: 3 kernel_w: 1 pad_h: 0 pad_w: 1 }",
-        [MAP],
-        "expected a pad smaller than the kernel 3x1, found 0x1",
-    ),
-    Refusal(
-        "Pooling",
-        "pooling_param { kernel_size: 2 stride: 0 }",
-        [MAP],
-        "expected a stride of at least 1, found 0",
-    ),
-    Refusal(
-        "Pooling",
-        "pooling_param { kernel_size: 2 kernel_w: 2 }",
-        [MAP],
-        "expected kernel_size or kernel_h and kernel_w, found both",
-    ),
-    Refusal(
-        "Pooling",
-        "pooling_param { kernel_size: 2 pad_w: 1 }",
-        [MAP],
-        "expected both pad_h and pad_w, found one of them",
-    ),
-    Refusal("Pooling", "", [MAP], "expected a kernel_size, found none"),
-    Refusal(
-        "Pooling",
-        "pooling_param { global_pooling: true kernel_size: 9 }",
-        [MAP],
-        "expected global_pooling or a kernel size, found both",
-    ),
-    Refusal(
-        "Pooling",
-        "pooling_param { global_pooling: true stride: 2 }",
-        [MAP],
-        "expected stride 1 and pad 0 with global_pooling",
-    ),
-    Refusal(
-        "Pooling",
-        "pooling_param { global_pooling: true }",
-        [(2, 5)],
-        "expected a bottom of four axes (NCHW), found [2, 5]",
-    ),
-    Refusal("BN", "", [(5,)], "expected a bottom with a channel axis, found [5]"),
-    Refusal("BN", "", [MAP, MAP], 'expected 1 bottom, found "a", "b"'),
-    Refusal("ReLU", "", [], "expected 1 bottom, found none"),
-    Refusal("Sigmoid", "", [MAP, MAP], 'expected 1 bottom, found "a", "b"'),
-    Refusal("Softmax", "", [(5,)], "expected an axis of a blob with 1 axes, found 1"),
-    Refusal(
-        "Softmax",
-        "softmax_param { axis: -5 }",
-        [MAP],
-        "expected an axis of a blob with 4 axes, found -5",
-    ),
-    Refusal("Eltwise", "", [MAP], 'expected at least 2 bottoms, found "a"'),
-    Refusal(
-        "Eltwise",
-        "",
-        [MAP, (2, 4, 9, 1)],
-        "expected bottoms of equal shapes, found a [2, 4, 9, 11], b [2, 4, 9, 1]",
-    ),
-    Refusal(
-        "Eltwise",
-        "eltwise_param { operation: PROD coeff: 1 coeff: 1 }",
-        [MAP, MAP],
-        "expected coeff with operation SUM only, found PROD",
-    ),
-    Refusal(
-        "Eltwise",
-        "eltwise_param { coeff: 1 coeff: 1 coeff: 1 }",
-        [MAP, MAP],
-        "expected 2 values of coeff, found 3",
-    ),
-    Refusal("InnerProduct", "", [MAP], "expected a num_output of at least 1, found 0"),
-    Refusal(
-        "InnerProduct",
-        "inner_product_param { num_output: 7 axis: 4 }",
-        [MAP],
-        "expected an axis of a blob with 4 axes, found 4",
-    ),
-    Refusal(
-        "Interp",
-        "",
-        [MAP],
-        "expected its size from one of a second bottom, height and width, shrink_factor or "
-        "zoom_factor; found none of them",
-    ),
-    Refusal(
-        "Interp",
-        "interp_param { height: 9 width: 9 zoom_factor: 2 }",
-        [MAP, MAP],
-        "expected its size from one of a second bottom, height and width, shrink_factor or "
-        "zoom_factor; found a second bottom and height and width and shrink_factor or zoom_factor",
-    ),
-    Refusal(
-        "Interp",
-        "interp_param { height: 9 }",
-        [MAP],
-        "expected a height and width of at least 1, found 0",
-    ),
-    Refusal(
-        "Interp",
-        "interp_param { zoom_factor: 0 }",
-        [MAP],
-        "expected a zoom_factor of at least 1, found 0",
-    ),
-    Refusal(
-        "Interp",
-        "interp_param { shrink_factor: -1 }",
-        [MAP],
-        "expected a shrink_factor of at least 1, found -1",
-    ),
-    Refusal(
-        "Interp",
-        "interp_param { zoom_factor: 2 pad_beg: 1 }",
-        [MAP],
-        "expected pad_beg and pad_end of at most 0: they crop",
-    ),
-    Refusal(
-        "Interp",
-        "interp_param { zoom_factor: 2 pad_beg: -4 pad_end: -5 }",
-        [MAP],
-        "expected a map of at least 1, found 0",
-    ),
-    Refusal(
-        "Interp",
-        "",
-        [MAP, (2, 5)],
-        "expected bottoms of four axes (NCHW), found [[2, 4, 9, 11], [2, 5]]",
-    ),
-    Refusal("Interp", "", [MAP] * 3, 'expected 1 to 2 bottoms, found "a", "b", "c"'),
-]
-
-
-def label(row: Case | Refusal) -> str:
-    return f"{row.type} {row.params}".strip()[:60]
-
-
-@pytest.mark.parametrize("case", CASES, ids=label)
-def test_facts(case: Case) -> None:
-    found = apply(case.type, case.params, case.bottoms)
-    assert found.tops == (case.top,)
-    assert found.parameters == case.parameters
-    assert list(found.parameters) == list(case.parameters), "in Caffe's order"
-    assert found.statistics == case.statistics
-    assert found.macs == case.macs
-    assert found.attributes == case.attributes
-    assert found.parameter_count == sum(map(math.prod, case.parameters.values()))
-    assert found.statistic_count == sum(map(math.prod, case.statistics.values()))
-
-
-@pytest.mark.parametrize("refusal", REFUSALS, ids=label)
-def test_refusals(refusal: Refusal) -> None:
-    with pytest.raises(InputError) as error:
-        apply(refusal.type, refusal.params, refusal.bottoms)
-    assert str(error.value) == f'net.prototxt: layer "it" ({refusal.type}): {refusal.message}'
-
-
-def test_every_rule_has_both_tables() -> None:
-    assert {case.type for case in CASES} == set(shapes.RULES)
-    assert {refusal.type for refusal in REFUSALS} == set(shapes.RULES)
+from tests.caffe.nets import described, layer, with_input
+from tests.caffe.rules.tables import MAP, apply, node
 
 
 def test_an_unknown_type_is_told_what_is_known() -> None:
     with pytest.raises(InputError) as error:
         apply("Crop", "", [MAP, MAP])
     assert str(error.value) == (
-        'net.prototxt: layer "it" (Crop): unknown layer type; expected one of BN, Convolution, '
-        "Eltwise, InnerProduct, Interp, Pooling, ReLU, Sigmoid, Softmax"
+        'net.prototxt: layer "it" (Crop): unknown layer type; expected one of BN, BatchNorm, '
+        "Concat, Convolution, Eltwise, Flatten, InnerProduct, Interp, MVN, Normalize, Parameter, "
+        "Pooling, Power, ReLU, Reduction, Scale, Sigmoid, Slice, Softmax"
     )
 
 
@@ -649,3 +28,156 @@ def test_a_wrong_number_of_tops_is_refused(tops: int, found: str) -> None:
     with pytest.raises(InputError) as error:
         shapes.facts(node("ReLU", "", 1, tops), [MAP], "net.prototxt")
     assert str(error.value) == f'net.prototxt: layer "it" (ReLU): expected 1 top, found {found}'
+
+
+# Parameters that layers share.
+
+CONVOLUTION = "convolution_param { num_output: 6 kernel_size: 3 }"
+
+
+@pytest.mark.parametrize(
+    ("params", "shared"),
+    [
+        ("", {}),
+        ("param { lr_mult: 2 }", {}),
+        ('param { name: "w" }', {"weight": "w"}),
+        ('param { name: "w" } param { name: "b" }', {"weight": "w", "bias": "b"}),
+        ('param { lr_mult: 1 } param { name: "b" }', {"bias": "b"}),
+        (
+            'param { name: "w" } param { name: "b" } param { name: "c" }',
+            {"weight": "w", "bias": "b"},
+        ),
+    ],
+)
+def test_names_of_shared_parameters_are_those_of_param_in_caffes_order(
+    params: str, shared: dict[str, str]
+) -> None:
+    found = apply("Convolution", f"{CONVOLUTION} {params}", [MAP])
+    assert found.shared == shared
+    assert found == _with(apply("Convolution", CONVOLUTION, [MAP]), shared=shared)
+
+
+def _with(facts: Facts, **changed: object) -> Facts:
+    return Facts(**{name: getattr(facts, name) for name in facts.__dataclass_fields__} | changed)
+
+
+def test_statistics_are_not_shared() -> None:
+    named = " ".join(f'param {{ lr_mult: 0 name: "{name}" }}' for name in "mvf")
+    assert apply("BatchNorm", named, [MAP]).shared == {}
+    of_bn = " ".join(f'param {{ name: "{name}" }}' for name in "sbmv")
+    assert apply("BN", of_bn, [MAP]).shared == {"slope": "s", "bias": "b"}
+
+
+def convolutions(*names: str) -> str:
+    """A net of convolutions, 3 x 3 over 3 maps, with the names of their weights and biases."""
+    return with_input(
+        *(
+            layer(
+                "Convolution",
+                "convolution_param { num_output: 3 kernel_size: 3 pad: 1 } "
+                + " ".join(f'param {{ name: "{name}" }}' for name in both.split("/")),
+                "data",
+                f"it{place}",
+            )
+            for place, both in enumerate(names)
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "weights", "biases"),
+    [
+        (["/", "/"], 2, 2),
+        (["w/", "w/"], 1, 2),
+        (["w/b", "w/b"], 1, 1),
+        (["w/b", "w/c", "w/b"], 1, 2),
+        (["w/b", "v/b", "/"], 3, 2),
+    ],
+)
+def test_a_shared_parameter_counts_once_its_layers_each(
+    names: list[str], weights: int, biases: int
+) -> None:
+    found = described(convolutions(*names))
+    count = weights * 3 * 3 * 3 * 3 + biases * 3
+    assert found.totals == Totals(
+        layers=len(names),
+        blobs=1 + len(names),
+        trainable_parameters=count,
+        parameters_with_statistics=count,
+        macs=len(names) * 3 * 3 * 3 * 3 * 8 * 8,
+    )
+    assert {row.facts.parameter_count for row in found.layers} == {84}
+
+
+def test_totals_that_count_shared_parameters_by_layer_would_be_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        shapes, "_parameters", lambda layers: [s for f in layers for s in f.parameters.values()]
+    )
+    with pytest.raises(AssertionError):
+        test_a_shared_parameter_counts_once_its_layers_each(["w/b", "w/b"], 1, 1)
+
+
+@given(st.lists(st.sampled_from(["", "a", "b", "c"]), max_size=6))
+def test_as_many_are_counted_as_there_are_names_and_nameless_ones(names: list[str]) -> None:
+    layers = [
+        Facts(tops=((2,),), parameters={"weight": (2, 5)}, shared={"weight": name} if name else {})
+        for name in names
+    ]
+    counted = len(set(names) - {""}) + names.count("")
+    assert shapes.totals(1, layers).trainable_parameters == 10 * counted
+
+
+def test_a_scale_of_no_axes_is_one_parameter() -> None:
+    found = described(with_input(layer("Normalize")))
+    assert found.totals.trainable_parameters == 1
+
+
+def test_statistics_count_apart_from_parameters() -> None:
+    text = with_input(layer("BatchNorm"), layer("Normalize", "param { lr_mult: 0 }", "it", "n"))
+    totals = described(text).totals
+    assert totals.trainable_parameters == 0
+    assert totals.parameters_with_statistics == 3 + 3 + 1 + 1
+
+
+# Weights of losses.
+
+
+@pytest.mark.parametrize(
+    ("params", "attributes"),
+    [
+        ("", {}),
+        ("loss_weight: 1", {"loss_weight": "1"}),
+        ("loss_weight: 0", {"loss_weight": "0"}),
+        ("loss_weight: 0.1", {"loss_weight": "0.1"}),
+        ("loss_weight: -1e-5", {"loss_weight": "-1e-05"}),
+    ],
+)
+def test_a_losss_weight_is_an_attribute_of_any_layer(
+    params: str, attributes: dict[str, str]
+) -> None:
+    assert apply("Sigmoid", params, [MAP]).attributes == attributes
+    plain = apply("Reduction", "", [MAP]).attributes
+    assert apply("Reduction", params, [MAP]).attributes == plain | attributes
+
+
+def test_each_top_has_its_losss_weight() -> None:
+    found = apply("Slice", "loss_weight: 1 loss_weight: 0.5", [MAP], tops=2)
+    assert found.attributes == {"axis": 1, "loss_weight": "1 0.5"}
+
+
+def test_layers_that_share_a_parameter_agree_on_its_shape() -> None:
+    text = """
+    input: "data" input_shape { dim: 1 dim: 4 }
+    layer { name: "a" type: "InnerProduct" bottom: "data" top: "a" param { name: "w" }
+            inner_product_param { num_output: 4 bias_term: false } }
+    layer { name: "b" type: "InnerProduct" bottom: "a" top: "b" param { name: "w" }
+            inner_product_param { num_output: 3 bias_term: false } }
+    """
+    with pytest.raises(InputError) as caught:
+        shapes.infer(graph.build(prototxt.parse(text)))
+    assert str(caught.value) == (
+        '<text>: layer "b" (InnerProduct): expected the shape 4x4 for the parameter "w", which a '
+        "layer before it shares; found 3x4"
+    )

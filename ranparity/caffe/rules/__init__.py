@@ -1,8 +1,8 @@
 """One pure rule per Caffe layer type: attributes, output shapes, parameters and MACs.
 
-To add a layer type, write one function with `@rule("Type")` in a module here and one table in
-tests/caffe/test_shapes.py. A rule gets the layer's node and its bottoms' shapes (NCHW where
-there are four axes) and returns `Facts`.
+To add a layer type, write one function with `@rule("Type")` in a module here and its tables in
+that module's test in tests/caffe/rules. A rule gets the layer's node and its bottoms' shapes (NCHW
+where there are four axes) and returns `Facts`.
 """
 
 from ranparity.caffe.rules import blobs, elements, maps

@@ -81,8 +81,9 @@ def slice_(node: Node, bottoms: Sequence[Shape]) -> Facts:
 
 def _pieces(points: list[int], length: int, count: int) -> list[int]:
     """The lengths of the pieces of an axis."""
+    at_least(count, 1, "a number of tops")
     if not points:
-        if count == 0 or length % count:
+        if length % count:
             raise RuleError(f"expected a length that {count} tops divide, found {length}")
         return [length // count] * count
     if len(points) != count - 1:

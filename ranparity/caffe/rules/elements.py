@@ -96,6 +96,8 @@ def batch_norm(node: Node, bottoms: Sequence[Shape]) -> Facts:
     """
     one_bottom(node, bottoms)
     param, shape = node.message.batch_norm_param, bottoms[0]
+    if not shape:
+        raise RuleError("expected a bottom of at least one axis, found []")
     channels = (shape[1] if len(shape) > 1 else 1,)
     return Facts(
         tops=(shape,),
@@ -115,24 +117,27 @@ def scale(node: Node, bottoms: Sequence[Shape]) -> Facts:
     """
     expect_bottoms(node, bottoms, 1, 2)
     param, shape = node.message.scale_param, bottoms[0]
-    first = canonical_axis(param.axis, shape) if shape else 0
-    if len(bottoms) == 2:
-        factor, parameters = bottoms[1], {}
-        if shape[first : first + len(factor)] != factor:
-            raise RuleError(f"expected a factor of the axes from {first}, found {list(factor)}")
-    else:
-        last = len(shape) if param.num_axes == -1 else first + param.num_axes
-        if not first <= last <= len(shape):
-            raise RuleError(
-                f"expected num_axes of at most {len(shape) - first}, found {param.num_axes}"
-            )
-        factor = shape[first:last]
-        parameters = {"weight": factor}
+    given = bottoms[1] if len(bottoms) == 2 else None
+    first = 0 if given == () else canonical_axis(param.axis, shape)  # a scalar has no axes to place
+    rest = shape[first:]
+    factor = _learned_factor(param.num_axes, rest) if given is None else given
+    if rest[: len(factor)] != factor:
+        raise RuleError(
+            f"expected a factor of shape {list(rest)}, or of its first axes, found {list(factor)}"
+        )
+    parameters = {"weight": factor} if given is None else {}
     return Facts(
         tops=(shape,),
         parameters=parameters | ({"bias": factor} if param.bias_term else {}),
         attributes={"axis": first, "bias_term": param.bias_term},
     )
+
+
+def _learned_factor(num_axes: int, shape: Shape) -> Shape:
+    """The first axes of a shape; -1 is all of them."""
+    if not -1 <= num_axes <= len(shape):
+        raise RuleError(f"expected num_axes of -1 to {len(shape)}, found {num_axes}")
+    return shape if num_axes == -1 else shape[:num_axes]
 
 
 @rule("MVN")

@@ -13,10 +13,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ranparity import __version__, run
-from ranparity.commands import check, evaluate, export, report, shapes
+from ranparity.commands import (
+    check,
+    claims,
+    evaluate,
+    export,
+    features,
+    masks,
+    models,
+    report,
+    shapes,
+)
 from ranparity.errors import InputError, TerminatedError, printable
 
-COMMANDS = (shapes, check, export, evaluate, report)
+COMMANDS = (models, shapes, check, export, evaluate, masks, features, claims, report)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -222,7 +222,7 @@ def test_the_readmes_commands_are_commands(command: str) -> None:
 
 def test_the_readmes_table_of_models_is_the_zoos() -> None:
     rows = re.findall(
-        r"^\| `([\w-]+)` \| `\w+` \| (\d+) \| ([\d,]+) \| ([\d,]+) \|", README, re.MULTILINE
+        r"^\| `([\w-]+)` \| `\w+` \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|", README, re.MULTILINE
     )
     told = {name: tuple(int(text.replace(",", "")) for text in row) for name, *row in rows}
     assert told == {

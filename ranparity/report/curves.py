@@ -56,20 +56,29 @@ def draw(name: str, runs: Runs, required: float | None) -> Figures:
 
 def figure(name: str, chart: Chart) -> Figure:
     """Draws a chart as SVG and PNG."""
+    return rendered(name, describe(chart), fingerprint(chart), lambda: _drawing(chart))
+
+
+def rendered(name: str, alt: str, digest: str, make: Callable[[], Any]) -> Figure:
+    """Makes the files of a drawing.
+
+    Args:
+        name: Their path in the reports folder, without a suffix.
+        alt: What it shows, in words.
+        digest: Of what it draws.
+        make: Gives matplotlib's figure; called with this module's style set.
+    """
     import matplotlib as mpl
 
     style: Any = _style(name)
+    note: Any = {"Software": None, "Description": f"Draws data of digest {digest}"}
     with mpl.rc_context(style):
-        drawing = _drawing(chart)
+        drawing = make()
         svg, png = io.StringIO(), io.BytesIO()
         drawing.savefig(svg, format="svg")
-        drawing.savefig(png, format="png", dpi=PIXELS_AN_INCH, metadata=_note(chart))
+        drawing.savefig(png, format="png", dpi=PIXELS_AN_INCH, metadata=note)
     whole = _tidy(svg.getvalue())
-    return Figure(name, describe(chart), whole, _inline(whole), png.getvalue())
-
-
-def _note(chart: Chart) -> dict[str, Any]:
-    return {"Software": None, "Description": f"Draws data of digest {fingerprint(chart)}"}
+    return Figure(name, alt, whole, _inline(whole), png.getvalue())
 
 
 def _style(name: str) -> dict[str, Any]:
@@ -121,7 +130,7 @@ def _line(axes: Any, place: int, curve: Curve) -> None:
     axes.plot(
         curve.x,
         curve.y,
-        label=_label(curve.label),
+        label=plain(curve.label),
         color=LINES[place % len(LINES)],
         linestyle=DASHES[place % len(DASHES)],
         marker=MARKERS[place % len(MARKERS)],
@@ -131,10 +140,10 @@ def _line(axes: Any, place: int, curve: Curve) -> None:
     )
 
 
-def _label(label: str) -> str:
+def plain(label: str) -> str:
     """What the font can draw of a label."""
-    plain = label.encode("ascii", "backslashreplace").decode()
-    return plain if len(plain) <= LABEL_LENGTH else f"{plain[: LABEL_LENGTH - 3]}..."
+    drawn = label.encode("ascii", "backslashreplace").decode()
+    return drawn if len(drawn) <= LABEL_LENGTH else f"{drawn[: LABEL_LENGTH - 3]}..."
 
 
 def _scale(axes: Any, chart: Chart) -> None:

@@ -112,6 +112,22 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """Pixels that a record holds, shown as wide as the page.
+
+    Attributes:
+        name: Its file's path in the reports folder, without the suffix.
+        alt: What it shows, in words, for who cannot see it.
+        png: The file.
+    """
+
+    kind: ClassVar[str] = "picture"
+    name: str
+    alt: str
+    png: bytes
+
+
+@dataclass(frozen=True)
 class Folded:
     """What most readers do not need at first."""
 
@@ -122,13 +138,14 @@ class Folded:
 
 @dataclass(frozen=True)
 class Attachment:
-    """What is long: a file of its own in Markdown, folded in HTML.
+    """What is long: a file of its own in Markdown, folded in HTML or a link to that file.
 
     Attributes:
         title: Its heading.
         path: The Markdown file, in the reports folder.
         note: A few words on what is in it.
         blocks: Its content; links in it are relative to the reports folder.
+        within: Whether an HTML page holds it.
     """
 
     kind: ClassVar[str] = "attachment"
@@ -136,9 +153,10 @@ class Attachment:
     path: str
     note: Text
     blocks: tuple[Block, ...]
+    within: bool = True
 
 
-Block = Table | Paragraph | Heading | Bullets | Figure | Figures | Folded | Attachment
+Block = Table | Paragraph | Heading | Bullets | Figure | Figures | Picture | Folded | Attachment
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,13 @@ def places(evidence: Evidence) -> list[Place]:
     if proof and not proof.error:
         found.append(_place("alterations", proof.path, proof.backend, proof.environment))
     found += [place for run in evidence.finished for place in _places_of(run)]
+    drawn = [("masks", masks.of) for masks in evidence.masks]
+    drawn += [("features", features.of) for features in evidence.features]
+    found += [
+        _place(f"{what}, {of.run}", of.path, of.backend, of.environment)
+        for what, of in drawn
+        if not of.error
+    ]
     return found + [
         _place(f"endurance, {record.backend}", record.path, record.backend, record.environment)
         for name in evidence.backends

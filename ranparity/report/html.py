@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -22,9 +23,15 @@ def write(document: Document) -> str:
     )
     environment.filters["drawing"] = Markup
     environment.filters["address"] = address
+    environment.filters["embedded"] = embedded
     return environment.get_template("page.html").render(document=document)
 
 
 def address(href: str) -> str:
     """A link's target; a path relative to the page, or a place in it."""
     return quote(href, safe="/.#-_~")
+
+
+def embedded(png: bytes) -> str:
+    """The address of a picture that is within the page."""
+    return f"data:image/png;base64,{b64encode(png).decode()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 
 from ranparity.caffe import graph as graphs
@@ -55,7 +56,8 @@ INTRODUCTION = text(
     "shapes for a batch of one, trainable parameters, and multiply-accumulates of convolutions "
     "and inner products. What is usual goes without saying: strides of 1, no padding, one group, "
     "no bias, sums without weights, Caffe's ceil rule in pools, and BN's eps of 1e-05 and momentum "
-    "of 0.9. These are the tables that the checks hold the Keras models against."
+    "of 0.9. These are the tables that the checks hold the Keras models against. An HTML page holds "
+    "those of the published nets and links to the others, which are files beside it."
 )
 
 
@@ -65,6 +67,13 @@ def attachment(entry: zoo.Entry) -> Attachment:
     Raises:
         InputError: Its prototxt is missing or damaged.
     """
+    return _attachment(entry, entry.prototxt.read_bytes())
+
+
+@functools.lru_cache(maxsize=64)  # a zoo's tables take seconds, and a session renders them often
+def _attachment(entry: zoo.Entry, content: bytes) -> Attachment:
+    """The table of a prototxt, whose content is here so that a changed one is read again."""
+    del content
     net = prototxt.read(entry.prototxt)
     description = describe(graphs.build(net))
     totals = description.totals
@@ -74,6 +83,7 @@ def attachment(entry: zoo.Entry) -> Attachment:
         f"layers/{entry.title}.md",
         text(note),
         (Paragraph(_origin(entry, published.identify(net))), table(description)),
+        within=entry.origin == "original",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import re
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from ranparity.report.document import (
     Folded,
     Heading,
     Paragraph,
+    Picture,
     Span,
     Table,
     Text,
@@ -56,6 +58,7 @@ def write(document: Document) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+@functools.lru_cache(maxsize=64)  # the layer tables of a zoo, which many reports have in common
 def write_attachment(attachment: Attachment) -> str:
     """What is attached, as a file of its own."""
     place = Place("../" * attachment.path.count("/"))
@@ -89,9 +92,9 @@ def _block(block: Block, place: Place) -> Iterator[str]:
         case Table():
             yield table(block, place)
         case Figures():
-            yield "\n".join(_figure(figure, place) for figure in block.figures)
-        case Figure():
-            yield _figure(block, place)
+            yield "\n".join(_image(figure, place) for figure in block.figures)
+        case Figure() | Picture():
+            yield _image(block, place)
         case Folded():
             words = "".join(span.text for span in block.summary)
             yield f"<details><summary>{html.escape(words)}</summary>"
@@ -110,11 +113,17 @@ def _lines(block: Paragraph | Heading, place: Place) -> str:
     return mark + _line(block.text, place)
 
 
-def _figure(figure: Figure, place: Place) -> str:
-    """The PNG, which leads to the SVG; as HTML, for Markdown knows no width."""
-    source, target = (place.address(f"{figure.name}.{kind}") for kind in ("png", "svg"))
-    image = f'<img src="{source}" width="{FIGURE_WIDTH}" alt="{html.escape(figure.alt)}">'
-    return f'<a href="{target}">{image}</a>'
+def _image(image: Figure | Picture, place: Place) -> str:
+    """The PNG; as HTML, for Markdown knows no width.
+
+    That of a figure leads to the SVG, and that of a picture, as wide as there is room, to itself.
+    """
+    is_figure = isinstance(image, Figure)
+    source = place.address(f"{image.name}.png")
+    target = place.address(f"{image.name}.svg") if is_figure else source
+    width = f'width="{FIGURE_WIDTH}" ' if is_figure else ""
+    shown = f'<img src="{source}" {width}alt="{html.escape(image.alt)}">'
+    return f'<a href="{target}">{shown}</a>'
 
 
 def table(block: Table, place: Place | None = None) -> str:

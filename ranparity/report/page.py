@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ranparity.models import zoo
-from ranparity.report import alterations, endurance, environments, layers, structure, training
+from ranparity.report import (
+    alterations,
+    claims,
+    endurance,
+    environments,
+    features,
+    layers,
+    masks,
+    structure,
+    training,
+)
 from ranparity.report.document import (
     Bullets,
     Document,
@@ -27,7 +37,7 @@ TITLE = "ranparity: is this network the same network everywhere?"
 
 def problems(evidence: Evidence) -> list[Text]:
     """All that failed, differs or is missing; nothing else makes a report fail."""
-    parts = (structure, alterations, training, endurance)
+    parts = (structure, alterations, training, masks, features, endurance, claims)
     return [problem for part in parts for problem in part.problems(evidence)]
 
 
@@ -45,7 +55,10 @@ def document(evidence: Evidence, found: Sequence[Text]) -> Document:
         structure.section(evidence),
         alterations.section(evidence),
         training.section(evidence),
+        masks.section(evidence),
+        features.section(evidence),
         endurance.section(evidence),
+        claims.section(evidence),
         layers.section(),
         environments.section(evidence),
         _making(),
@@ -98,6 +111,7 @@ def _summary(evidence: Evidence) -> Iterator[Text]:
         if group.finished:
             yield _trained(group)
     yield text(_to("Endurance", "endurance"), f": {endurance.summary(evidence)}")
+    yield text(_to("Claims", "claims"), f": {claims.summary(evidence)}")
 
 
 def _has_results(evidence: Evidence, backend: str) -> bool:

@@ -101,6 +101,11 @@ class Fields:
         values = self._get(key, _is_texts, "a list of strings")
         return tuple(clean(value) for value in values)
 
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """Gives a list of finite numbers."""
+        values = self._get(key, _is_numbers, "a list of finite numbers")
+        return tuple(float(value) for value in values)
+
     def mapping(self, key: str) -> Mapping[str, Any]:
         """Gives an object as it is."""
         return dict(self._get(key, lambda value: isinstance(value, dict), "an object"))
@@ -158,6 +163,10 @@ def _is_number(value: Any) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
     return _is_integer(value) and abs(value) < 1 << 1023
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(_is_number(item) for item in value)
 
 
 def _is_texts(value: Any) -> bool:

@@ -3,7 +3,9 @@
     data/check-<backend>.json        level 0, as `ranparity check --json` prints it
     data/alterations.json            that level 0 can fail, as `check --alter --json` prints it
     data/runs/<id>/                  run.json, steps.jsonl and epochs.csv of a training
+                                     masks.json, masks.png, features.json, where they were made
     data/endurance-<backend>.json    runs that were killed and resumed, as `nox -s endurance` does
+    data/directions.json             which of two is larger, at small scale
 
 Each may hold "error" in place of its evidence: why there is none. Keys that are not known are
 passed over; a record that lacks what it must have is read as one with an error that says so.
@@ -17,17 +19,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ranparity.errors import InputError
-from ranparity.report import alteration_record, check_record, endurance_record
+from ranparity.report import (
+    alteration_record,
+    check_record,
+    direction_record,
+    endurance_record,
+    features_record,
+    masks_record,
+)
 from ranparity.report.alteration_record import ALTERATIONS, AlterationRecord
 from ranparity.report.check_record import CheckRecord
+from ranparity.report.direction_record import DIRECTIONS, DirectionRecord
 from ranparity.report.endurance_record import EnduranceRecord
+from ranparity.report.features_record import FeaturesRecord
+from ranparity.report.masks_record import MasksRecord
 from ranparity.report.reading import Fields, MalformedError, parse_json
 from ranparity.report.run_record import read_run
 from ranparity.report.runs import FailedRun, FinishedRun, Run
 from ranparity.training import backends
 
 Files = Mapping[str, bytes]  # by path relative to the reports folder, with "/"
-RUN_FILES = ("run.json", "steps.jsonl", "epochs.csv")
+TRAINING = ("run.json", "steps.jsonl", "epochs.csv")
+PICTURES = (masks_record.FILE, masks_record.PICTURE, features_record.FILE)
+RUN_FILES = (*TRAINING, *PICTURES)
 _RUN = re.compile(r"data/runs/([^/]+)/[^/]+")
 
 
@@ -42,6 +56,9 @@ class Evidence:
         finished: Trainings that ended well, in the backends' order.
         failed: Trainings that did not, or whose records are damaged.
         endurance: What came of runs that were killed and resumed, by backend.
+        directions: What became of claims about which of two is larger, if they were tried.
+        masks: The attention masks of runs, in the order of the runs' names.
+        features: The features of runs, likewise.
     """
 
     backends: tuple[str, ...]
@@ -50,6 +67,9 @@ class Evidence:
     finished: tuple[FinishedRun, ...]
     failed: tuple[FailedRun, ...]
     endurance: Mapping[str, EnduranceRecord]
+    directions: DirectionRecord | None = None
+    masks: tuple[MasksRecord, ...] = ()
+    features: tuple[FeaturesRecord, ...] = ()
 
     @property
     def trained(self) -> set[str]:
@@ -113,7 +133,7 @@ def _run_files(folder: Path) -> dict[str, bytes]:
 
 def _is_record(path: str) -> bool:
     alone = (check_record.PATH, endurance_record.PATH)
-    if path == ALTERATIONS or any(pattern.fullmatch(path) for pattern in alone):
+    if path in (ALTERATIONS, DIRECTIONS) or any(pattern.fullmatch(path) for pattern in alone):
         return True
     return _RUN.fullmatch(path) is not None and path.rpartition("/")[2] in RUN_FILES
 
@@ -133,11 +153,14 @@ def evidence(files: Files) -> Evidence:
         finished=tuple(run for run in runs if isinstance(run, FinishedRun)),
         failed=tuple(run for run in runs if isinstance(run, FailedRun)),
         endurance=kills,
+        directions=direction_record.read(files[DIRECTIONS]) if DIRECTIONS in files else None,
+        masks=tuple(masks_record.read(files)),
+        features=tuple(features_record.read(files)),
     )
 
 
 def _runs(files: Files) -> Iterator[Run]:
     names = sorted({match[1] for path in files if (match := _RUN.fullmatch(path))})
     for name in names:
-        parts = {file: files.get(f"data/runs/{name}/{file}") for file in RUN_FILES}
+        parts = {file: files.get(f"data/runs/{name}/{file}") for file in TRAINING}
         yield read_run(name, parts)

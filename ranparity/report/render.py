@@ -10,7 +10,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ranparity.report import html, markdown, page
-from ranparity.report.document import Attachment, Block, Document, Figure, Figures, Folded, Text
+from ranparity.report.document import (
+    Attachment,
+    Block,
+    Document,
+    Figure,
+    Figures,
+    Folded,
+    Picture,
+    Text,
+)
 from ranparity.report.records import Files, evidence
 
 README, INDEX = "README.md", "index.html"
@@ -49,6 +58,8 @@ def _files(document: Document) -> Iterator[tuple[str, bytes]]:
             yield block.path, markdown.write_attachment(block).encode()
         if isinstance(block, Figure):
             yield f"{block.name}.svg", block.svg.encode()
+            yield f"{block.name}.png", block.png
+        if isinstance(block, Picture):
             yield f"{block.name}.png", block.png
 
 

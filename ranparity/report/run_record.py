@@ -12,6 +12,8 @@ from ranparity.report.logs import read_epochs, read_steps
 from ranparity.report.reading import Fields, MalformedError, parse_json
 from ranparity.report.runs import FailedRun, FinishedRun, Part, Run, Task
 
+TAPE = "tape (MSRA)"  # as `ranparity.training.starting` has it, which loads too much for here
+
 
 def read_run(name: str, files: Mapping[str, bytes | None]) -> Run:
     """Reads a run's files: run.json, steps.jsonl, epochs.csv; one that is not there is None."""
@@ -108,7 +110,16 @@ def _task(fields: Fields) -> Task:
         recipe=json.dumps(fields.mapping("recipe"), sort_keys=True),
         seed=fields.integer("seed"),
         precision=fields.text("precision"),
+        start=_start(fields),
     )
+
+
+def _start(fields: Fields) -> str:
+    """What the first stage starts from; empty where that is the tape alone, as in older records."""
+    if fields.has("starting_weights"):
+        return fields.fields("starting_weights").text("file")
+    given = fields.each("stages", lambda stage: stage.text("starting_weights"))
+    return "" if not given or given[0] == TAPE else given[0]
 
 
 def _stages(fields: Fields) -> Sequence[str]:

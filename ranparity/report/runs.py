@@ -24,6 +24,7 @@ class Task:
         recipe: The whole recipe, as JSON with sorted keys.
         seed: Of all randomness.
         precision: Of the weights and of all arithmetic.
+        start: The weights that it starts from, in words; empty where they are the tape's.
     """
 
     model: str
@@ -36,6 +37,7 @@ class Task:
     recipe: str
     seed: int
     precision: str
+    start: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ranparity.caffe import published
+from ranparity.claims.figures import printed as printed_figure
 from ranparity.errors import InputError
 from ranparity.models import zoo
 from ranparity.report.check_record import CheckRecord, NetResult
@@ -47,7 +47,6 @@ COUNTS = {
     "parameters_with_statistics": "with BN statistics",
     "macs": "MACs, one image",
 }
-UNITS = {"k": 1e3, "M": 1e6, "G": 1e9}
 
 
 def section(evidence: Evidence) -> Section:
@@ -292,8 +291,7 @@ def _paper_rows(evidence: Evidence) -> Iterator[tuple[Cell, ...]]:
 
 def _rounds(here: int, printed: str) -> str:
     """Whether a count, rounded to as many digits as the paper prints, is what it prints."""
-    match = re.fullmatch(r"(\d+(?:\.(\d+))?) ([kMG])", printed)
-    if not match:
+    figure = printed_figure(printed)
+    if figure is None:
         return "—"
-    digits = len(match[2] or "")
-    return "yes" if f"{here / UNITS[match[3]]:.{digits}f}" == match[1] else "no"
+    return "yes" if figure.rounds(here) else "no"

@@ -4,7 +4,7 @@ from typing import Any
 
 from ranparity.report import environments, records
 from ranparity.report.document import Table
-from tests.report import samples
+from tests.report import picture_samples, samples
 from tests.report.test_structure import row, words
 
 CHECK = "data/check-torch.json"
@@ -91,6 +91,15 @@ def test_parts_made_in_one_place_are_one_row() -> None:
         "report-jax",
         "endurance, jax",
     ]
+
+
+def test_where_pictures_were_made_is_told_too() -> None:
+    found = environments.places(records.evidence(picture_samples.reports()))
+    names = [place.record for place in found]
+    assert names[names.index("masks, report-torch") + 1] == "features, report-torch"
+    damaged = picture_samples.reports() | {picture_samples.MASKS: b"{"}
+    found = environments.places(records.evidence(damaged))
+    assert "masks, report-torch" not in [place.record for place in found]
 
 
 def test_no_records_have_no_environment() -> None:

@@ -49,6 +49,8 @@ def test_absurd_json_is_refused_in_one_line(content: bytes) -> None:
         (Fields.flag, "true", 'expected true or false as "k", found "true"'),
         (Fields.items, {}, 'expected a list as "k", found {}'),
         (Fields.texts, ["a", 1], 'expected a list of strings as "k", found ["a", 1]'),
+        (Fields.numbers, [1, True], 'expected a list of finite numbers as "k", found [1, true]'),
+        (Fields.numbers, 1.5, 'expected a list of finite numbers as "k", found 1.5'),
         (Fields.mapping, [], 'expected an object as "k", found []'),
     ],
 )

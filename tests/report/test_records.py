@@ -62,6 +62,16 @@ def test_a_named_run_is_taken_without_its_weights(tmp_path: Path) -> None:
     assert records.named([folder]) == {f"data/runs/mine/{k}": v for k, v in files.items()}
 
 
+def test_a_named_run_is_taken_with_its_pictures(tmp_path: Path) -> None:
+    names = ("masks.json", "masks.png", "features.json")
+    files = samples.run_files("jax") | {name: name.encode() for name in names}
+    folder = put(tmp_path / "mine", files | {"features.png": b"is drawn again"})
+    taken = records.named([folder])
+    assert taken == {f"data/runs/mine/{name}": content for name, content in files.items()}
+    put(tmp_path / "reports/data/runs/mine", files)
+    assert records.load(tmp_path / "reports") == taken
+
+
 def test_a_named_run_is_called_as_its_folder_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from ranparity.report.run_record import read_run
+from ranparity.report.run_record import TAPE, read_run
 from ranparity.report.runs import FailedRun, FinishedRun
+from ranparity.training import starting
 from tests.report import samples
 
 
@@ -175,3 +176,25 @@ def test_any_cut_off_log_of_steps_is_noticed() -> None:
     whole = samples.run_files("torch")["steps.jsonl"]
     for size in (1, 100, len(whole) // 2, len(whole) - 2):
         assert "steps.jsonl" in reason(read(steps_jsonl=whole[:size]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "start"),
+    [
+        ({}, ""),
+        ({"stages": [{"starting_weights": TAPE}, {"starting_weights": "stage features"}]}, ""),
+        ({"stages": [{"starting_weights": "w.h5, digest 1"}]}, "w.h5, digest 1"),
+        ({"stages": [{"starting_weights": f"{TAPE}.h5"}]}, f"{TAPE}.h5"),
+        ({"starting_weights": {"file": "w.h5", "digest": "1"}}, "w.h5"),
+    ],
+)
+def test_a_run_that_starts_from_other_weights_than_the_tapes_says_so(
+    changes: dict[str, Any], start: str
+) -> None:
+    run = read(run_json=with_run(**changes))
+    assert isinstance(run, FinishedRun)
+    assert run.task.start == start
+
+
+def test_the_tape_is_called_what_the_record_calls_it() -> None:
+    assert starting.TAPE == TAPE

@@ -10,7 +10,8 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,8 @@ the digests in the run's run.json prove it. A run that ends early, however it en
 """
 EPILOG = """\
 The run directory holds run.json (what ran, where, digests, result), steps.jsonl (a line a step),
-epochs.csv (a row an epoch), normalisation.npz, final.weights.h5 and checkpoints. Exit status:
-0 done, 2 bad input, 130 interrupted, 143 terminated.
+epochs.csv (a row an epoch), normalisation.npz, final.weights.h5, STAGE.weights.h5 of each earlier
+stage, and checkpoints. Exit status: 0 done, 2 bad input, 130 interrupted, 143 terminated.
 """
 
 
@@ -53,6 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--recipe",
         help=f"how to train: one of {', '.join(recipe.NAMES)} (default: what fits the data and "
         "the model, which is printed)",
+    )
+    add(
+        "--weights",
+        type=Path,
+        metavar="FILE|RUN",
+        help="weights to start from: a *.weights.h5 file of the network, or of a part of it with "
+        "the same names, or a run directory (default: those of the seed)",
     )
     add("--seed", type=int, help=f"all randomness of the run (default: {SEED})")
     add(
@@ -112,7 +120,7 @@ def execute(args: argparse.Namespace) -> int:
     try:
         from ranparity.training.session import train
 
-        record = train(checked, quiet=args.quiet, warn=_warn)
+        record = train(checked, quiet=args.quiet, warn=_warn, tell=partial(_say, args))
     except KeyboardInterrupt:
         if (folder / "run.json").exists():
             _say(args, f"go on with: ranparity run --resume {shlex.quote(str(folder))}")
@@ -135,6 +143,7 @@ def _table(run: dict[str, Any], folder: Path) -> str:
     images = run["data"]["test"]
     rows = [
         ("backend", run["environment"]["framework"]),
+        *_stages(run),
         ("test accuracy", f"{run['test_accuracy']:.2%} of {images}"),
         ("top 5", f"{run['test_top5_accuracy']:.2%}"),
         ("test loss", f"{run['test_loss']:.4f}"),
@@ -146,6 +155,13 @@ def _table(run: dict[str, Any], folder: Path) -> str:
         ("record", str(folder)),
     ]
     return str(tabulate(rows, tablefmt="plain", disable_numparse=True))
+
+
+def _stages(run: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Give a row for each stage but the last, whose results are the run's."""
+    for stage in run.get("stages", [])[:-1]:
+        reached = f"test accuracy {stage['test_accuracy']:.2%}, {stage['steps']} steps"
+        yield f"stage {stage['name']}", f"{reached}, {stage['seconds']:.1f} s"
 
 
 def _say(args: argparse.Namespace, text: str) -> None:

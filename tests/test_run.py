@@ -8,15 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ranparity import data, run
+from ranparity import cli, data, run
 from ranparity.data import digest
 from ranparity.data.cifar import CIFAR10
+from ranparity.models import zoo
 from ranparity.training.directory import NEEDED
 from ranparity.training.logs import read_step, timeless
 from tests.data.test_cifar import make
@@ -313,6 +315,10 @@ def stopped(finished: tuple[Path, Any], tmp_path: Path) -> Path:
             "--resume {stopped}: a run goes on with the numbers that it began with: leave the "
             "options out that change its recipe",
         ),
+        (
+            ["--weights", "{stopped}"],
+            "--weights: the run in {stopped} began with weights from the tape: leave it out",
+        ),
         (["--out", "elsewhere"], "--resume RUN goes on in that folder: leave --out out"),
         (
             ["--overwrite"],
@@ -333,7 +339,8 @@ def test_a_run_goes_on_as_it_began(
 ) -> None:
     monkeypatch.delenv("KERAS_BACKEND")
     before = {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file()}
-    assert run.main(["--resume", str(stopped), *arguments]) == 2
+    given = [argument.format(stopped=stopped) for argument in arguments]
+    assert run.main(["--resume", str(stopped), *given]) == 2
     assert capsys.readouterr() == ("", f"ranparity: {message.format(stopped=stopped)}\n")
     assert {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file()} == before
 
@@ -401,7 +408,30 @@ def test_a_record_that_is_no_run_does_not_go_on(
         (
             ["--recipe", "fast"],
             "recipe: expected one of digits, paper-cifar, paper-imagenet, e4040, rescon, "
-            "tengshaofeng-mixup. Received: 'fast'",
+            "tengshaofeng-mixup, dranet, dranet-digits. Received: 'fast'",
+        ),
+        (
+            ["--recipe", "dranet"],
+            "recipe dranet, stage features: expected a part of attention56-cifar, which has whole. "
+            "Received: features",
+        ),
+        (
+            ["--part", "aggregation"],
+            "recipe digits, stage train: expected a part of attention56-cifar, which has whole. "
+            "Received: aggregation",
+        ),
+        (
+            ["--part", "head"],
+            "--part: expected one of whole, features, aggregation. Received: 'head'",
+        ),
+        (
+            ["--weights", "gone.weights.h5"],
+            "--weights gone.weights.h5: expected a *.weights.h5 file or a run directory, and there "
+            "is none",
+        ),
+        (
+            ["--weights", "thesis"],
+            "thesis: expected a run directory, which holds run.json: no such file",
         ),
         (
             ["--backend", "mxnet"],
@@ -429,11 +459,6 @@ def test_a_record_that_is_no_run_does_not_go_on(
             "padding: expected 0 to 32, the side of an image of digits. Received: 33",
         ),
         (["--seed", "-1"], "seed: expected 0 to 2^64 - 1. Received: -1"),
-        (
-            ["--model", "attention56"],
-            "--model attention56 takes images of 224x224x3, and --data digits has 32x32x3: "
-            "choose another model or other data",
-        ),
         (["--out", "file"], "--out file: expected a folder, but file is a file"),
         (["--out", "thesis"], "--out thesis: expected an empty folder or a run, and it is neither"),
     ],
@@ -478,6 +503,47 @@ def test_what_is_no_option_is_refused(
         run.main(arguments)
     assert caught.value.code == 2
     assert arguments[0] in capsys.readouterr().err
+
+
+def test_a_net_of_two_parts_and_a_larger_input_trains_and_starts_another_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From digits to figures by the default recipe; then the whole of it from these weights."""
+    larger = replace(zoo.entry("dranet-cifar@16"), name="larger", input_shape=(40, 40, 3))
+    monkeypatch.setitem(zoo.ENTRIES, "larger", larger)
+    monkeypatch.chdir(tmp_path)
+    options = ["--model", "larger", "--steps", "1", "--batch-size", "90", "--backend", "torch"]
+    assert run.main([*options, "--out", "first"]) == 0
+    out, errors = capsys.readouterr()
+    assert errors.splitlines()[:6] == [
+        "larger on digits: 2 steps of 90 images, seed 0",
+        "recipe dranet-digits (larger is trained in two stages)",
+        "images enlarged from 32x32 to 40x40",
+        "stage features: part features, 1 steps",
+        "stage aggregation: part aggregation, 1 steps",
+        "backend torch (--backend asks for it)",
+    ]
+    assert out.startswith("backend")
+    assert "stage features   test accuracy " in out
+    content = read(tmp_path / "first")
+    assert content["data"]["enlarged"]["to"] == [40, 40]
+    assert content["data"]["normalisation"]["kind"] == "imagenet"
+    whole = ["--recipe", "digits", "--normalisation", "imagenet", "--weights", "first"]
+    assert run.main([*options, *whole, "--out", "second"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if "weights of" in line] == [
+        "weights of first/final.weights.h5: 117 of 117 variables"
+    ]
+    again = read(tmp_path / "second")
+    assert again["starting_weights"]["digest"] == content["final_weights_digest"]
+    assert again["initial_weights_digest"] == content["final_weights_digest"]
+    assert json.loads((tmp_path / "second" / "place.json").read_text()) == {
+        "data": "digits",
+        "checkpoint_every": None,
+        "weights": str(tmp_path / "first"),
+    }
+    assert cli.main(["evaluate", "first", "--backend", "torch", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["loss"] == pytest.approx(content["test_loss"])
 
 
 HEAVY = ("keras", "torch", "tensorflow", "jax", "numpy", "sklearn")

@@ -32,7 +32,8 @@ def load(
         spec: `digits`, `cifar10` or `cifar100` (downloaded once), `cifar10:FOLDER` or
             `cifar100:FOLDER` (the official files), `folder:PATH` (class folders of images), or a
             folder, whose kind its files tell.
-        image_size: Height and width that the network sees, for images of any size.
+        image_size: Height and width that the network sees, for images of any size; smaller ones of
+            one size, as in digits and CIFAR, are enlarged to it.
         partial: Take CIFAR files with fewer or other records than the official ones.
         cache: Folder for what is downloaded; `download.default_cache()` if not given.
         show: Show progress of what takes long on stderr, if that is a terminal.
@@ -41,15 +42,14 @@ def load(
         InputError: There is no such data, or it cannot be used.
     """
     kind, path = _parsed(spec)
-    if kind == "digits":
-        from ranparity.data import digits
-
-        return digits.load()
     if kind == "folder" and path:
         from ranparity.data import folder
 
         return folder.load(path, image_size=image_size, show=show)
-    return _cifar(kind, path, cache, partial=partial, show=show)
+    from ranparity.data import digits, enlarge
+
+    small = digits.load() if kind == "digits" else _cifar(kind, path, cache, partial, show)
+    return enlarge.enlarged(small, image_size)
 
 
 def located(spec: str) -> str:
@@ -110,9 +110,7 @@ def _recognised(path: Path) -> str:
     )
 
 
-def _cifar(
-    name: str, path: Path | None, cache: Path | None, *, partial: bool, show: bool
-) -> Dataset:
+def _cifar(name: str, path: Path | None, cache: Path | None, partial: bool, show: bool) -> Dataset:
     """Give a CIFAR from a folder, or from the cache if there is none."""
     from ranparity.data import cifar, download
 

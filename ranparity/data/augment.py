@@ -6,6 +6,7 @@ Each function here is one of arrays alone; what is drawn at random comes in as a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,8 @@ class Augmentation:
         shift: Each image is moved by up to so many pixels in each direction.
         mixup: Alpha of mixup's Beta(alpha, alpha), up to 4; 0 is none.
         mixup_epochs: Mix only in the first so many epochs; None is in all.
+        e4040_noise: The level of the brightness that is added to each image, before any are mixed;
+            None adds none. See `brightened`.
 
     Raises:
         InputError: A number is out of range.
@@ -38,12 +41,15 @@ class Augmentation:
     shift: int = 0
     mixup: float = 0.0
     mixup_epochs: int | None = None
+    e4040_noise: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("padding", "shift", "mixup_epochs"):
             value = getattr(self, name)
             if value is not None and value < 0:
                 raise InputError(f"{name}: expected 0 or more. Received: {value}")
+        if self.e4040_noise is not None and not 0 <= self.e4040_noise < math.inf:
+            raise InputError(f"e4040_noise: expected 0 or more. Received: {self.e4040_noise}")
         if not 0 <= self.mixup <= 4:
             raise InputError(f"mixup: expected 0 (none) to 4. Received: {self.mixup}")
 
@@ -110,6 +116,29 @@ def shift(images: Images, down: Places, right: Places) -> Images:
     around = ((0, 0), (reach, reach), (reach, reach), (0, 0))
     height, width = images.shape[1:3]
     return crop(np.pad(images, around, mode="edge"), reach - down, reach - right, (height, width))
+
+
+def brightened(
+    images: Images, normals: NDArray[np.float64], level: float, unit: NDArray[np.float64]
+) -> Images:
+    """Add one number to all of an image: to each pixel and channel the same.
+
+    What a course project calls noise of a level of .1 to .7 (ecbme4040/
+    e4040-2021Fall-Project-REAL-xh2510-qt2139-kl3350 at commit 6b9497f, utils/noise_level.py): for
+    each training image, each time, one draw from a normal distribution of standard deviation
+    1 + level, in units of which a pixel has 255. Nothing is cut off. It is no share of images or of
+    labels, and half a percent of a pixel's range.
+
+    Args:
+        images: Normalised, shape (N, H, W, C).
+        normals: Standard normals, shape (N,).
+        level: 0 or more.
+        unit: What a 255th of a pixel's range is in a normalised image, shape (1, 1, 1) or
+            (1, 1, C).
+    """
+    amounts = (normals * (1 + level)).reshape(-1, 1, 1, 1) * unit
+    result: Images = images + amounts.astype(np.float32)
+    return result
 
 
 def mix(values: NDArray[np.float32], partners: Places, share: float) -> NDArray[np.float32]:

@@ -97,6 +97,11 @@ class Batches:
         right, classes = self.dataset.train.labels, self.dataset.classes
         return noise.noisy(right, classes, self.label_noise, self.tape)
 
+    @property
+    def changed_labels(self) -> int:
+        """How many of the training images have a label that is wrong on purpose."""
+        return int((self.labels != self.dataset.train.labels).sum())
+
     def at(self, step: int) -> Batch:
         """Give the batch of a step, counted from 0 over the whole run or stage."""
         epoch, position = divmod(step, self.steps_per_epoch)
@@ -117,7 +122,7 @@ class Batches:
         return _order(self.tape, f"{self.prefix}order", len(self.dataset.train.labels), epoch)
 
     def _moved(self, images: Images, draws: _Draws) -> Images:
-        """Crop, flip and shift images, shape (N, H, W, C) as stored."""
+        """Crop, flip, shift and brighten images, shape (N, H, W, C) as stored."""
         images = augment.padded(images, self.augmentation.padding)
         height, width, _ = self.dataset.image_shape
         rows, columns = images.shape[1] - height, images.shape[2] - width
@@ -131,6 +136,9 @@ class Batches:
             down = draws.integers("shift/row", 2 * reach + 1) - reach
             right = draws.integers("shift/column", 2 * reach + 1) - reach
             images = augment.shift(images, down, right)
+        if (level := self.augmentation.e4040_noise) is not None:
+            unit = self.dataset.top / 255 / self.normalisation.deviation.astype(np.float64)
+            images = augment.brightened(images, draws.normals("e4040 noise"), level, unit)
         return images
 
 
@@ -148,6 +156,12 @@ class _Draws:
         """Give one integer in [0, below) for each image."""
         return self.tape.integers(
             self.prefix + purpose, self.size, below, epoch=self.epoch, step=self.position
+        )
+
+    def normals(self, purpose: str) -> NDArray[np.float64]:
+        """Give one standard normal for each image."""
+        return self.tape.normals(
+            self.prefix + purpose, self.size, epoch=self.epoch, step=self.position
         )
 
     def mixture(self, alpha: float) -> tuple[NDArray[np.int64], float]:

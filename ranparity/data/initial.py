@@ -21,6 +21,7 @@ _CONSTANTS = {
     "beta": 0.0,
     "moving_mean": 0.0,
     "moving_variance": 1.0,
+    "scale": 1.0,
 }
 
 
@@ -29,23 +30,24 @@ def weight(tape: Tape, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]
 
     Kernels are normal with mean 0 and standard deviation sqrt(2 / fan_in) (MSRA; He et al. 2015;
     `MSRAFiller` with its default `variance_norm: FAN_IN` in BVLC/caffe, include/caffe/filler.hpp);
-    everything else is a constant.
+    so is a `parameter` of shape (K, D), such as DRA-Net's attractors, with sqrt(2 / K), which is
+    the fan-out to PyTorch's `kaiming_normal_`; everything else is a constant.
 
     Args:
         tape: The run's randomness.
-        name: Name of the layer, "/", and `kernel`, `bias`, `gamma`, `beta`, `moving_mean` or
-            `moving_variance`.
+        name: Name of the layer, "/", and `kernel`, `parameter`, `bias`, `gamma`, `beta`,
+            `moving_mean`, `moving_variance` or `scale`.
         shape: A kernel's is HWIO, with I counted in one group, or (in, out); filled in that order.
 
     Raises:
         InputError: The name's last part is none of these.
     """
     part = name.rpartition("/")[2]
-    if part == "kernel":
+    if part in ("kernel", "parameter"):
         return msra(tape, name, shape)
     if part in _CONSTANTS:
         return np.full(shape, _CONSTANTS[part], dtype=np.float32)
-    known = ", ".join(["kernel", *_CONSTANTS])
+    known = ", ".join(["kernel", "parameter", *_CONSTANTS])
     raise InputError(f"variable {name}: expected one of {known}, for which there is a rule")
 
 

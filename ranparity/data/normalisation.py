@@ -21,7 +21,12 @@ from ranparity.data import digest
 from ranparity.data.dataset import Dataset, Images, Pixels
 from ranparity.errors import InputError
 
-KINDS: Final = ("range", "pixel-mean", "channel-mean", "channel-standard")
+KINDS: Final = ("range", "pixel-mean", "channel-mean", "channel-standard", "imagenet")
+
+# Of ImageNet's training images in RGB from 0 to 1, to three decimals, as PyTorch's vision models
+# expect (pytorch/vision, references/classification/presets.py).
+IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION: Final = (0.229, 0.224, 0.225)
 
 MOST_FILES: Final = 20_000  # to decode all of ImageNet for a mean would take hours
 _CHUNK: Final = 1 << 24  # bytes of pixels read at a time
@@ -36,7 +41,8 @@ class Normalisation:
         kind: One of `KINDS`.
         mean: float32, shape (1, 1, 1), (1, 1, C) or (H, W, C), in the pixels' units.
         deviation: float32, shape (1, 1, 1) or (1, 1, C), in the pixels' units, above 0.
-        images: How many images the statistics are of; 0 if they are of none ("range").
+        images: How many images the statistics are of; 0 if they are of none of the data's ("range"
+            and "imagenet").
     """
 
     kind: str
@@ -80,7 +86,8 @@ def fit(
     "range" maps [0, top] to [-1, 1] and reads no image. "pixel-mean" takes away the mean at each
     position and channel and divides by nothing, as Caffe's mean file does; "channel-mean" takes
     away one number a channel; "channel-standard" also divides by each channel's population
-    standard deviation.
+    standard deviation. "imagenet" takes the published mean and deviation of each of ImageNet's
+    three channels, whatever the data, and reads no image.
 
     Args:
         kind: One of `KINDS`.
@@ -90,7 +97,7 @@ def fit(
         show: Show progress on stderr if that is a terminal and it takes long.
 
     Raises:
-        InputError: There is no such kind, or a channel has one value only.
+        InputError: There is no such kind, a channel has one value only, or there are not three.
     """
     if kind not in KINDS:
         raise InputError(f"normalisation: expected one of {', '.join(KINDS)}. Received: {kind!r}")
@@ -100,6 +107,8 @@ def fit(
     if kind == "range":
         half = one * np.float32(dataset.top / 2)
         return Normalisation(kind, half, half, 0)
+    if kind == "imagenet":
+        return _imagenet(dataset)
     counted = _evenly(len(dataset.train.labels), limit)
     sums, squares = _sums(dataset, counted, squared=kind == "channel-standard", show=show)
     if kind == "pixel-mean":
@@ -110,6 +119,29 @@ def fit(
     if kind == "channel-standard":
         deviation = _deviations(dataset.name, totals, squares, samples)
     return Normalisation(kind, _channels(totals, samples), deviation, len(counted))
+
+
+def _imagenet(dataset: Dataset) -> Normalisation:
+    """Give ImageNet's mean and deviation in the units of a data set's pixels."""
+    if (channels := dataset.train.shape[2]) != len(IMAGENET_MEAN):
+        raise InputError(
+            f"normalisation imagenet: expected images of {len(IMAGENET_MEAN)} channels, which "
+            f"{dataset.name} has not. Received: {channels}"
+        )
+    mean, deviation = (
+        _shaped([value * dataset.top for value in values])
+        for values in (IMAGENET_MEAN, IMAGENET_DEVIATION)
+    )
+    return Normalisation("imagenet", mean, deviation, 0)
+
+
+def top_of(found: Normalisation) -> int | None:
+    """Give the largest pixel value that a normalisation is made for, where it depends on that."""
+    if found.kind == "range":
+        return int(2 * found.mean.max())
+    if found.kind == "imagenet":
+        return round(float(found.mean.max()) / max(IMAGENET_MEAN))
+    return None
 
 
 def load(path: Path) -> Normalisation:

@@ -5,9 +5,13 @@ steps.jsonl          a line a step; see `ranparity.training.logs.Step`
 epochs.csv           a row an epoch; see `ranparity.training.logs.Epoch`
 normalisation.npz    what is taken from every image and divided by
 final.weights.h5     the weights in Keras's format, which every backend can load
+STAGE.weights.h5     those at the end of an earlier stage
+masks.json           what `ranparity masks` finds in a finished run, with masks.png
+features.json        what `ranparity features` finds, with features.png
 checkpoints          from which the run can go on; see `ranparity.training.checkpoint`
 tensorboard          numbers for TensorBoard, if they are asked for
-place.json           where this machine has the data; the one file that is of no use elsewhere
+place.json           where this machine has the data and the weights that the run was given to start
+                     from; the one file that is of no use elsewhere
 """
 
 from __future__ import annotations
@@ -25,11 +29,30 @@ RUN = "run.json"
 STEPS = "steps.jsonl"
 EPOCHS = "epochs.csv"
 NORMALISATION = "normalisation.npz"
-WEIGHTS = "final.weights.h5"
+SUFFIX = ".weights.h5"  # by which Keras knows its weights
+WEIGHTS = f"final{SUFFIX}"
 PLACE = "place.json"
 LOCK = ".lock"
 SCALARS = "tensorboard"
 CHECKPOINTS = "checkpoints"
+MASKS, MASKS_PICTURE = "masks.json", "masks.png"
+FEATURES, FEATURES_PICTURE = "features.json", "features.png"
+PICTURES = (MASKS, MASKS_PICTURE, FEATURES, FEATURES_PICTURE)
+
+
+def weights_of(stage: str) -> str:
+    """Give the name of the file with the weights at the end of a stage that is not the last."""
+    return f"{stage}{SUFFIX}"
+
+
+def stage_files(folder: Path) -> list[str]:
+    """Give the names of the weights files that the run in a folder has of its earlier stages."""
+    try:
+        stages = json.loads((folder / RUN).read_text(encoding="utf-8"))["recipe"]["stages"]
+        names = [weights_of(str(stage["name"])) for stage in stages[:-1]]
+    except (OSError, ValueError, KeyError, TypeError):  # no run, or a damaged one
+        return []
+    return [name for name in names if Path(name).name == name]
 
 
 def read_run(folder: Path) -> dict[str, Any]:
@@ -86,7 +109,7 @@ def read_place(folder: Path) -> dict[str, Any]:
     """
     path = folder / PLACE
     place = _read_json(path, "where the data are:") if path.is_file() else {}
-    for name, kind in (("data", str), ("checkpoint_every", int)):
+    for name, kind in (("data", str), ("checkpoint_every", int), ("weights", str)):
         if not isinstance(found := place.get(name), (kind, type(None))):
             raise InputError(
                 f"{path}: expected {name} of type {kind.__name__}. Received: {found!r}"
@@ -141,6 +164,6 @@ def _is_of_a_start(names: set[str]) -> bool:
 
     With --overwrite that is anything of the run before, but for its `run.json`, which goes first.
     """
-    ours = {LOCK, PLACE, STEPS, EPOCHS, NORMALISATION, WEIGHTS, SCALARS, CHECKPOINTS}
-    others = {name for name in names if PARTIAL not in name} - ours
+    ours = {LOCK, PLACE, STEPS, EPOCHS, NORMALISATION, WEIGHTS, SCALARS, CHECKPOINTS, *PICTURES}
+    others = {name for name in names if PARTIAL not in name and not name.endswith(SUFFIX)} - ours
     return not others and (LOCK in names or not names)

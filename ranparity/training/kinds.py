@@ -73,13 +73,15 @@ def whole(least: int, *, optional: bool = False) -> Kind:
     return Kind(expected, "N", (int,), lambda value: value >= least, int, optional)
 
 
-def number(expected: str, metavar: str, holds: Callable[[float], bool]) -> Kind:
+def number(
+    expected: str, metavar: str, holds: Callable[[float], bool], *, optional: bool = False
+) -> Kind:
     """Finite numbers for which something holds."""
 
     def finite(value: float) -> bool:
         return abs(value) <= sys.float_info.max and holds(value)
 
-    return Kind(expected, metavar, (float, int), finite, float)
+    return Kind(expected, metavar, (float, int), finite, float, optional)
 
 
 def choice(names: tuple[str, ...]) -> Kind:

@@ -1,7 +1,9 @@
 """The logs of a run: a row a step, and a row an epoch.
 
-Steps and epochs count from 1; a step's loss is that of its batch before the update. Numbers are
-written so that reading them gives the same bits.
+Steps and epochs count from 1. A step's loss is that of its batch before the update, and what is
+minimised but for the decay: the cross-entropy and what the network itself adds, such as DRA-Net's
+regulariser. A test's loss is the cross-entropy alone. Numbers are written so that reading them
+gives the same bits.
 """
 
 from __future__ import annotations

@@ -4,33 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from ranparity.errors import InputError
-from ranparity.training import checkpoint
+from ranparity.training import checkpoint, starting, weights
 from ranparity.training.checkpoint import Checkpoint
 from ranparity.training.directory import RUN, read_run
 from ranparity.training.plan import Plan
 from ranparity.training.record import Record
+from ranparity.training.starting import Start
+from ranparity.training.variables import Model
 
 Warn = Callable[[str], None]
 
 
 def open_record(
-    plan: Plan, record: Record, initial: str, part: dict[str, Any], warn: Warn
-) -> Checkpoint | None:
-    """Begin the record, or take it up; gives the checkpoint to go on from."""
+    plan: Plan, record: Record, model: Model, part: dict[str, Any], warn: Warn
+) -> tuple[Start | None, Checkpoint | None]:
+    """Begin the record, or take it up.
+
+    Args:
+        plan: The run.
+        record: Its directory.
+        model: The first stage's network, which is set to its start.
+        part: What this process is, for the record.
+        warn: Is told of what is odd and no error.
+
+    Returns:
+        The start, which is None if the run needs it no more and its file has not been given again;
+        and the checkpoint to go on from.
+    """
     if plan.earlier is None:
-        record.begin(_description(plan, initial, part), plan.place, plan.normalisation)
-        return None
-    if initial != plan.earlier["initial_weights_digest"]:
-        raise InputError(
-            f"{plan.folder}: expected the initial weights "
-            f"{plan.earlier['initial_weights_digest'][:12]}, and this version of ranparity draws "
-            f"{initial[:12]}: go on with the version that began the run"
-        )
-    _compare(plan, part, warn)
+        start = starting.first(plan, model, plan.weights)
+        record.begin(_description(plan, start, part), plan.place, plan.normalisation)
+        return start, None
     saved = checkpoint.newest(plan.folder, warn)
+    begun = _begun(plan, model, needed=saved is None)
+    _compare(plan, part, warn)
     if saved is None:
         warn(f"{plan.folder}: no whole checkpoint: starting from the first step")
     first = {"first_step": saved.state.step + 1 if saved else 1}
@@ -39,7 +50,42 @@ def open_record(
     now = {key: part[key] for key in ("backend", "environment")}
     state = saved.state if saved else None
     record.go_on({**earlier, **now, "parts": parts}, plan.place, state)
-    return saved
+    return begun, saved
+
+
+def _begun(plan: Plan, model: Model, *, needed: bool) -> Start | None:
+    """Give the start of a run that goes on, once it is seen to be the one that it had."""
+    assert plan.earlier is not None  # noqa: S101  (it goes on)
+    file, source = plan.earlier.get("starting_weights"), plan.weights
+    if file and not source and needed:
+        source = _again(plan, file)
+    if file and not source:
+        return None
+    start = starting.first(plan, model, source)
+    if file and (found := (start.file or {}).get("digest")) != file["digest"]:
+        raise InputError(
+            f"{source and source.path}: expected the weights that the run in {plan.folder} began "
+            f"with, {file['file']} of digest {file['digest'][:12]}. Received: {str(found)[:12]}"
+        )
+    if start.digest != plan.earlier["initial_weights_digest"]:
+        raise InputError(
+            f"{plan.folder}: expected the initial weights "
+            f"{plan.earlier['initial_weights_digest'][:12]}, and this version of ranparity draws "
+            f"{start.digest[:12]}: go on with the version that began the run"
+        )
+    return start
+
+
+def _again(plan: Plan, file: dict[str, Any]) -> weights.Source:
+    """Give the file that a run began with, where this machine had it."""
+    path = plan.place.get("weights")
+    if not path or not Path(path).is_file():
+        raise InputError(
+            f"{plan.folder}: no whole checkpoint, and so the weights are needed that the run began "
+            f"with, {file['file']} of digest {file['digest'][:12]}: say with --weights where they "
+            "are"
+        )
+    return weights.find(Path(path))
 
 
 def check_unchanged(plan: Plan) -> None:
@@ -89,7 +135,7 @@ RESULTS = (
 )
 
 
-def _description(plan: Plan, initial: str, part: dict[str, Any]) -> dict[str, Any]:
+def _description(plan: Plan, start: Start, part: dict[str, Any]) -> dict[str, Any]:
     """Give what a run's record says from the start."""
     kept = plan.normalisation
     return {
@@ -102,9 +148,21 @@ def _description(plan: Plan, initial: str, part: dict[str, Any]) -> dict[str, An
         "data": {
             **plan.dataset.describe(),
             "normalisation": {"kind": kept.kind, "images": kept.images, "digest": kept.digest},
+            **_label_noise(plan),
         },
         "planned_steps": plan.steps,
-        "initial_weights_digest": initial,
+        **({"starting_weights": start.file} if start.file else {}),
+        "initial_weights_digest": start.digest,
         "environment": part["environment"],
         "parts": [{"first_step": 1, **part}],
     }
+
+
+def _label_noise(plan: Plan) -> dict[str, Any]:
+    """Give how many labels are wrong on purpose, in the stage with the most; nothing if none."""
+    noisiest = max(plan.segments, key=lambda segment: segment.stage.label_noise)
+    if not noisiest.stage.label_noise:
+        return {}
+    changed, labels = noisiest.batches.changed_labels, noisiest.batches.labels
+    share = noisiest.stage.label_noise
+    return {"label_noise": {"share": share, "changed": changed, "of": len(labels)}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +14,9 @@ from ranparity.data.dataset import Dataset
 from ranparity.data.normalisation import Normalisation
 from ranparity.data.tape import Tape
 from ranparity.errors import InputError
-from ranparity.models.zoo import Entry
+from ranparity.models.entry import Entry
 from ranparity.training.recipe import Recipe, Stage
+from ranparity.training.weights import Source
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,7 @@ class Plan:
         precision: Of variables and arithmetic; one of `backends.PRECISIONS`.
         backend: Name of the backend.
         folder: The run directory.
+        weights: Where the weights at the start come from, if not from the tape alone.
         place: What is of this machine alone, for the run directory: where it has the data.
         earlier: The `run.json` of the run that goes on; None for a new one.
         overwrite: Whether a run that is in the folder may be replaced.
@@ -60,6 +63,7 @@ class Plan:
     precision: str
     backend: str
     folder: Path
+    weights: Source | None = None
     place: dict[str, Any] = field(default_factory=dict)
     earlier: dict[str, Any] | None = None
     overwrite: bool = False
@@ -88,7 +92,12 @@ class Plan:
             batch_size=stage.batch_size,
             normalisation=self.normalisation,
             augmentation=Augmentation(
-                stage.padding, stage.flip, stage.shift, stage.mixup, stage.mixup_epochs
+                padding=stage.padding,
+                flip=stage.flip,
+                shift=stage.shift,
+                e4040_noise=stage.e4040_noise,
+                mixup=stage.mixup,
+                mixup_epochs=stage.mixup_epochs,
             ),
             label_noise=stage.label_noise,
             prefix=prefix,
@@ -108,6 +117,25 @@ def normalisation_of(recipe: Recipe) -> str:
             f"Received: {', '.join(kinds)}"
         )
     return kinds[0]
+
+
+def check_stages(entry: Entry, recipe: Recipe) -> None:
+    """Raise `InputError` unless a network has the parts that a recipe's stages train.
+
+    The names of several stages must also do as names of files.
+    """
+    for stage in recipe.stages:
+        if stage.part not in entry.parts:
+            raise InputError(
+                f"recipe {recipe.name}, stage {stage.name}: expected a part of {entry.name}, which "
+                f"has {', '.join(entry.parts)}. Received: {stage.part}"
+            )
+    for stage in recipe.stages[:-1]:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", stage.name) or stage.name == "final":
+            raise InputError(
+                f"recipe {recipe.name}: expected stages named by letters, digits, - and _, and "
+                f"none of them final. Received: {stage.name!r}"
+            )
 
 
 def check_fit(entry: Entry, dataset: Dataset) -> None:

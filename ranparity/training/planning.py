@@ -76,17 +76,21 @@ def _default_folder(args: argparse.Namespace) -> Path:
 def _new(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]:
     """Plan a run from its first step."""
     from ranparity.data.tape import Tape
+    from ranparity.training import weights
+    from ranparity.training.plan import check_stages
 
     entry = zoo.entry(args.model or MODEL)
     tape = Tape(SEED if args.seed is None else args.seed)
     backend, reason = backends.choose(args.backend, os.environ)
-    if args.recipe:
-        recipe.named(args.recipe)  # is there one? before the data are read
+    if args.recipe:  # is there one, for this network? before the data are read
+        check_stages(entry, options.overridden(recipe.named(args.recipe), args))
+    given = weights.find(args.weights) if args.weights else None
     dataset = _loaded(args.data or DATA, entry, partial=args.partial, show=not args.quiet)
     name, why = args.recipe, "--recipe asks for it"
     if not name:
         name, why = recipe.default(entry.name, dataset.name)
     how = options.overridden(recipe.named(name), args)
+    check_stages(entry, how)
     made = _plan(
         args,
         entry=entry,
@@ -96,7 +100,8 @@ def _new(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]:
         precision=args.precision or backends.PRECISIONS[0],
         backend=backend,
         folder=folder,
-        place=_place(args.data or DATA, args.checkpoint_every),
+        weights=given,
+        place=_place(args.data or DATA, args.checkpoint_every, args.weights),
         checkpoint_every=args.checkpoint_every,
         overwrite=args.overwrite,
     )
@@ -104,10 +109,25 @@ def _new(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]:
         f"{entry.name} on {dataset.source}: {made.steps} steps of {_sizes(how)} images, "
         f"seed {tape.seed}",
         f"recipe {name} ({why})",
+        *_stage_lines(made),
         f"backend {backend} ({reason})",
         f"record in {folder}",
     ]
     return made, lines
+
+
+def _stage_lines(made: Plan) -> list[str]:
+    """Say what each stage trains, where there is more than one, and how images are enlarged."""
+    lines = []
+    if enlarged := made.dataset.details.get("enlarged"):
+        sizes = ["x".join(map(str, enlarged[end])) for end in ("from", "to")]
+        lines.append(f"images enlarged from {' to '.join(sizes)}")
+    if len(made.segments) > 1:
+        lines += [
+            f"stage {segment.stage.name}: part {segment.stage.part}, {segment.steps} steps"
+            for segment in made.segments
+        ]
+    return lines
 
 
 def _continued(
@@ -115,7 +135,8 @@ def _continued(
 ) -> tuple[Plan, list[str]]:
     """Plan to go on with a run as it was begun."""
     from ranparity.data.tape import Tape
-    from ranparity.training import directory
+    from ranparity.training import directory, weights
+    from ranparity.training.plan import check_stages
 
     directory.check_run(folder, earlier)
     place = directory.read_place(folder)
@@ -124,12 +145,17 @@ def _continued(
     for name in ("model", "seed", "precision"):
         _same(f"--{name}", getattr(args, name), earlier[name], folder)
     _same("--recipe", args.recipe, begun.name, folder)
+    if args.weights and "starting_weights" not in earlier:
+        raise InputError(
+            f"--weights: the run in {folder} began with weights from the tape: leave it out"
+        )
     if options.overridden(begun, args) != begun:
         raise InputError(
             f"--resume {folder}: a run goes on with the numbers that it began with: leave the "
             "options out that change its recipe"
         )
     entry = zoo.entry(earlier["model"])
+    check_stages(entry, begun)
     spec = args.data or place.get("data") or _known(earlier["data"], folder)
     partial, digest = earlier["data"]["partial"], earlier["data"]["digest"]
     dataset = _loaded(spec, entry, partial=partial, show=not args.quiet)
@@ -148,7 +174,8 @@ def _continued(
         precision=earlier["precision"],
         backend=backend,
         folder=folder,
-        place=_place(spec, every),
+        weights=weights.find(args.weights) if args.weights else None,
+        place=_place(spec, every, args.weights or place.get("weights")),
         checkpoint_every=every,
         earlier=earlier,
     )
@@ -214,11 +241,12 @@ def _same(option: str, given: Any, earlier: Any, folder: Path) -> None:
         )
 
 
-def _place(spec: str, checkpoint_every: int | None) -> dict[str, Any]:
-    """Give what `place.json` holds: where the data are, from any working folder."""
-    return {"data": data.located(spec), "checkpoint_every": checkpoint_every}
+def _place(spec: str, checkpoint_every: int | None, weights: str | Path | None) -> dict[str, Any]:
+    """Give what `place.json` holds: where data and weights are, from any working folder."""
+    given = {"weights": str(Path(weights).absolute())} if weights else {}
+    return {"data": data.located(spec), "checkpoint_every": checkpoint_every, **given}
 
 
 def _sizes(how: recipe.Recipe) -> str:
     """Give the batch sizes of the stages."""
-    return " and ".join(str(stage.batch_size) for stage in how.stages)
+    return " and ".join(dict.fromkeys(str(stage.batch_size) for stage in how.stages))

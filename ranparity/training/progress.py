@@ -142,8 +142,10 @@ def show(steps: int, done: int = 0, *, quiet: bool, stream: TextIO = sys.stderr)
 
 def summary(epoch: Epoch) -> str:
     """Give an epoch's results as a line of text."""
+    stage = "" if epoch.stage == "train" else f"{epoch.stage}, "
     return (
-        f"epoch {epoch.epoch}: train loss {epoch.train_loss:.4f}, test loss {epoch.test_loss:.4f}, "
+        f"{stage}epoch {epoch.epoch}: train loss {epoch.train_loss:.4f}, "
+        f"test loss {epoch.test_loss:.4f}, "
         f"test accuracy {epoch.test_accuracy:.2%} (top 5: {epoch.test_top5_accuracy:.2%}), "
         f"{epoch.seconds:.1f} s"
     )

@@ -2,7 +2,8 @@
 
 A recipe lives in a file of its own in `recipes/`, which opens with its source, the command that
 runs it, what it costs and what it is known to give. It has one stage or several, which train one
-after another; each starts with fresh optimizer slots. Every field of a stage is described once,
+after another, the whole network or a part of it; each starts with fresh optimizer slots, and with
+the weights that the stage before has trained. Every field of a stage is described once,
 where it is declared: options of the command line, help and errors are made from that.
 """
 
@@ -18,9 +19,20 @@ from ranparity.models import zoo
 from ranparity.training.kinds import POSITIVE, SCHEDULE, SWITCH, TEXT, Kind, choice, number, whole
 from ranparity.training.update import RULES
 
-NAMES = ("digits", "paper-cifar", "paper-imagenet", "e4040", "rescon", "tengshaofeng-mixup")
+NAMES = (
+    "digits",
+    "paper-cifar",
+    "paper-imagenet",
+    "e4040",
+    "rescon",
+    "tengshaofeng-mixup",
+    "dranet",
+    "dranet-digits",
+)
+PARTS = ("whole", "features", "aggregation")  # of a network; most have but the first
 # `ranparity.data.normalisation.KINDS`, which cannot be asked for `--help`: it loads NumPy.
-NORMALISATIONS = ("range", "pixel-mean", "channel-mean", "channel-standard")
+NORMALISATIONS = ("range", "pixel-mean", "channel-mean", "channel-standard", "imagenet")
+LATER = ("part", "e4040_noise")  # fields of a stage that records of earlier versions lack
 
 
 def _of(kind: Kind, description: str) -> dict[str, Any]:
@@ -37,6 +49,10 @@ class Stage:
     """
 
     name: str = field(default="train", metadata=_of(TEXT, "what the record calls the stage"))
+    part: str = field(
+        default="whole",
+        metadata=_of(choice(PARTS), f"part of the network that is trained: {', '.join(PARTS)}"),
+    )
     epochs: int | None = field(
         default=None, metadata=_of(whole(1, optional=True), "end after N passes over the images")
     )
@@ -92,6 +108,14 @@ class Stage:
         metadata=_of(
             number("0 to 1", "SHARE", lambda value: 0 <= value <= 1),
             "share of the training labels that become another class",
+        ),
+    )
+    e4040_noise: float | None = field(
+        default=None,
+        metadata=_of(
+            number("a finite number, 0 or more", "LEVEL", lambda value: value >= 0, optional=True),
+            "add to each image one number, normal, of standard deviation 1 + LEVEL, a pixel's "
+            "range being 255",
         ),
     )
     patience: int | None = field(
@@ -180,6 +204,8 @@ def from_json(content: object, where: str = "recipe") -> Recipe:
 def _stage(content: object, where: str) -> Stage:
     """Give a stage of a record."""
     known = tuple(name for name, _, _ in described())
+    if isinstance(content, Mapping):
+        content = {**_later(), **content}
     values = dict(zip(known, _fields(content, where, known), strict=True))
     if isinstance(values["schedule"], list):  # JSON has no tuples
         pairs = values["schedule"]
@@ -187,6 +213,11 @@ def _stage(content: object, where: str) -> Stage:
     for name, kind, _ in described():
         kind.check(values[name], f"{where}.{name}")
     return Stage(**values)
+
+
+def _later() -> dict[str, Any]:
+    """Give the fields that old records lack, at their defaults, which is how those runs trained."""
+    return {each.name: each.default for each in fields(Stage) if each.name in LATER}
 
 
 def _fields(content: object, where: str, known: tuple[str, ...]) -> list[Any]:
@@ -207,7 +238,11 @@ def default(model: str, data: str) -> tuple[str, str]:
     Raises:
         InputError: There is no such model.
     """
-    height, width, _ = zoo.entry(model).input_shape
+    entry = zoo.entry(model)
+    height, width, _ = entry.input_shape
+    if "features" in entry.parts:
+        name = "dranet-digits" if data == "digits" else "dranet"
+        return name, f"{model} is trained in two stages"
     if data == "digits":
         return "digits", "the data is digits"
     if (height, width) == (32, 32):

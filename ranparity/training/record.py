@@ -19,17 +19,19 @@ import filelock
 
 from ranparity.data.normalisation import Normalisation
 from ranparity.errors import InputError
-from ranparity.files import PARTIAL, write_text
+from ranparity.files import PARTIAL, replacing, write_text
 from ranparity.training import checkpoint
 from ranparity.training.directory import (
     EPOCHS,
     LOCK,
     NORMALISATION,
+    PICTURES,
     PLACE,
     RUN,
     SCALARS,
     STEPS,
     WEIGHTS,
+    stage_files,
 )
 from ranparity.training.logs import (
     Epoch,
@@ -81,7 +83,8 @@ class Record:
             place: What is of this machine alone, for `place.json`.
             normalisation: What is taken from every image.
         """
-        for name in (RUN, STEPS, EPOCHS, NORMALISATION, WEIGHTS, PLACE):
+        files = (RUN, STEPS, EPOCHS, NORMALISATION, WEIGHTS, PLACE, *PICTURES)
+        for name in (*files, *stage_files(self.folder)):
             (self.folder / name).unlink(missing_ok=True)
         checkpoint.tidy(self.folder)
         checkpoint.drop_after(self.folder, -1)
@@ -147,7 +150,7 @@ class Record:
         state = checkpoint.State(len(self.steps), len(self.epochs), self.log_digest)
         checkpoint.write(self.folder, checkpoint.Checkpoint(state, weights, slots))
 
-    def save_weights(self, save: Callable[[str], None], size: int) -> None:
+    def save_weights(self, save: Callable[[str], None], size: int, name: str = WEIGHTS) -> None:
         """Write the weights with a function that takes the path, such as Keras's `save_weights`.
 
         HDF5 ends the process when a disk is full, so that there is room is found out before.
@@ -155,19 +158,34 @@ class Record:
         Args:
             save: Writes the file.
             size: Bytes of the weights.
+            name: Of the file.
         """
-        beside = self.folder / f"{PARTIAL}.{WEIGHTS}"  # Keras looks at how the name ends
+        beside = self.folder / f"{PARTIAL}.{name}"  # Keras looks at how the name ends
         try:
             _reserve(beside, size + ROOM)
             save(str(beside))
-            beside.replace(self.folder / WEIGHTS)
+            beside.replace(self.folder / name)
         finally:
             beside.unlink(missing_ok=True)
 
+    def begin_stage(self, place: int, **facts: Any) -> None:
+        """Write down what a stage begins with, and of those before it no more than there is.
+
+        Args:
+            place: Which, counted from 0. What is there of it and of those after it goes.
+            facts: What is known at its start.
+        """
+        self.run["stages"] = [*self.run.get("stages", [])[:place], facts]
+        self._write_lasting()
+
+    def end_stage(self, **results: Any) -> None:
+        """Write down the results of the stage that has begun last."""
+        self.run["stages"][-1].update(results)
+        self._write_lasting()
+
     def write_json(self, name: str, content: Any) -> None:
         """Write a file of the run directory."""
-        text = json.dumps(content, indent=2, allow_nan=False)
-        write_text(self.folder / name, text + "\n")
+        write_text(self.folder / name, _text(content))
 
     def close(self, status: str, **results: Any) -> None:
         """Write down how the run ended, and its results."""
@@ -218,6 +236,15 @@ class Record:
 
     def _write_run(self) -> None:
         self.write_json(RUN, self.run)
+
+    def _write_lasting(self) -> None:
+        """Write the run to the disk, before any checkpoint that needs what it says of a stage."""
+        with replacing(self.folder / RUN, lasting=True) as file:
+            file.write(_text(self.run).encode())
+
+
+def _text(content: Any) -> str:
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
 def _reserve(path: Path, size: int) -> None:

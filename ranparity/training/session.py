@@ -5,17 +5,25 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from ranparity.data import digest
 from ranparity.errors import InputError, TerminatedError
-from ranparity.training import backends, environment, interrupt, progress, variables
+from ranparity.training import (
+    backends,
+    environment,
+    interrupt,
+    progress,
+    stages,
+    starting,
+    variables,
+)
 from ranparity.training.backends import Backend, Trainer
 from ranparity.training.checkpoint import Checkpoint
-from ranparity.training.directory import SCALARS
+from ranparity.training.directory import SCALARS, WEIGHTS, weights_of
 from ranparity.training.interrupt import Stop
 from ranparity.training.loop import Loop
 from ranparity.training.opening import Warn, check_unchanged, open_record
@@ -23,17 +31,25 @@ from ranparity.training.plan import Plan, Segment
 from ranparity.training.progress import Progress
 from ranparity.training.record import Record
 from ranparity.training.scalars import Scalars
+from ranparity.training.starting import Start
 from ranparity.training.update import Update
-from ranparity.training.variables import Model
+from ranparity.training.variables import Model, State
+
+Tell = Callable[[str], None]
 
 
-def train(plan: Plan, *, quiet: bool, warn: Warn) -> Record:
+def _nobody(_: str) -> None:
+    pass
+
+
+def train(plan: Plan, *, quiet: bool, warn: Warn, tell: Tell = _nobody) -> Record:
     """Train as planned, and give the finished record.
 
     Args:
         plan: What to do.
         quiet: Show no progress.
         warn: Is told of what is odd and no error.
+        tell: Is told what has been loaded, where the run starts from a file.
 
     Raises:
         InputError: The record cannot be written or gone on with, or the loss is no number.
@@ -42,32 +58,26 @@ def train(plan: Plan, *, quiet: bool, warn: Warn) -> Record:
     record = Record(plan.folder)  # before the long part: another process may be writing there
     try:
         check_unchanged(plan)
-        _carry_out(plan, record, quiet=quiet, warn=warn)
+        _carry_out(plan, record, quiet=quiet, warn=warn, tell=tell)
     finally:
         record.release()
     return record
 
 
-def _carry_out(plan: Plan, record: Record, *, quiet: bool, warn: Warn) -> None:
-    """Build the model, open the record, and train."""
+def _carry_out(plan: Plan, record: Record, *, quiet: bool, warn: Warn, tell: Tell) -> None:
+    """Build the first model, open the record, and train."""
     backend, switches = backends.start(plan.backend, plan.precision)
-    model = plan.entry.build(
-        input_shape=plan.entry.input_shape,
-        classes=plan.dataset.classes,
-        classifier_activation=None,
-        data_format="channels_last",
-    )
-    initial = variables.initialise(model, plan.tape)
+    model = starting.network(plan.entry, plan.recipe.stages[0].part, plan.dataset.classes)
     part = {
         "backend": plan.backend,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "environment": environment.describe(plan.backend, backend.device(), switches),
     }
-    saved = open_record(plan, record, digest.of_named_arrays(initial), part, warn)
-    if saved:
-        variables.assign(variables.named(model), saved.weights)
+    start, saved = open_record(plan, record, model, part, warn)
+    if start and start.line:
+        tell(start.line)
     with _closing(record):
-        _Session(plan, record, backend, model, saved, quiet).run()
+        _Session(plan, record, backend, model, start, saved, quiet).run()
 
 
 class _Session:
@@ -79,6 +89,7 @@ class _Session:
         record: Record,
         backend: Backend,
         model: Model,
+        start: Start | None,
         saved: Checkpoint | None,
         quiet: bool,
     ) -> None:
@@ -86,19 +97,56 @@ class _Session:
         self._record = record
         self._backend = backend
         self._model = model
+        self._part = plan.recipe.stages[0].part  # that the model is
+        self._start = start
         self._saved = saved
         self._quiet = quiet
         self._stop = Stop()
+        self._weights: State = {}  # at the end of the stage before
 
     def run(self) -> None:
         """Train from where the record is to the end, and write down the results."""
         begun, before = time.perf_counter(), _seconds_so_far(self._record)
-        stages = [segment.stage.name for segment in self._plan.segments]
-        last = self._record.steps[-1].stage if self._record.steps else stages[0]
+        segments = self._plan.segments
+        names = [segment.stage.name for segment in segments]
+        last = self._record.steps[-1].stage if self._record.steps else names[0]
         with interrupt.listening(self._stop, quiet=self._quiet), self._shown() as shown:
-            for segment in self._plan.segments[stages.index(last) :]:
-                trainer = self._train(segment, shown)
+            for index in range(names.index(last), len(segments)):
+                self._enter(index)
+                trainer = self._train(segments[index], shown)
+                self._leave(index, trainer)
         self._conclude(trainer, before + time.perf_counter() - begun)
+
+    def _enter(self, index: int) -> None:
+        """Make the model that of a stage, with the weights that it starts from or has come to."""
+        stage, steps = self._plan.segments[index].stage, self._record.steps
+        if stage.part != self._part:
+            self._model = starting.network(self._plan.entry, stage.part, self._plan.dataset.classes)
+            self._part = stage.part
+        if steps and steps[-1].stage == stage.name and self._saved:
+            variables.assign(variables.named(self._model), self._saved.weights)
+            facts = stages.begun(self._record, index, stage, self._model, self._start)
+        else:
+            facts = stages.beginning(stage, len(steps) + 1, self._model, self._started(index))
+        self._record.begin_stage(index, **facts)
+
+    def _started(self, index: int) -> Start:
+        """Give what a stage starts from, which is then in its model."""
+        if index == 0:
+            assert self._start  # noqa: S101  (a run at its first step has it)
+            return self._start
+        before = self._plan.segments[index - 1].stage.name
+        return starting.later(self._model, self._plan.tape, self._weights, before)
+
+    def _leave(self, index: int, trainer: Trainer) -> None:
+        """Write down what has come of a stage; the weights of the last one are the run's."""
+        stage, record = self._plan.segments[index].stage, self._record
+        self._weights = trainer.weights()
+        final = index == len(self._plan.segments) - 1
+        size = sum(array.nbytes for array in self._weights.values())
+        name = WEIGHTS if final else weights_of(stage.name)
+        record.save_weights(trainer.finish().save_weights, size, name)
+        record.end_stage(**stages.results(record, stage, self._weights))
 
     def _train(self, segment: Segment, shown: Progress) -> Trainer:
         """Train a stage from where it is to its end; the model has its weights then."""
@@ -122,7 +170,6 @@ class _Session:
         if done:
             self._check_data(segment, done)
         loop.run(done, segment.steps)
-        trainer.finish()
         return trainer
 
     def _check_data(self, segment: Segment, done: int) -> None:
@@ -144,16 +191,13 @@ class _Session:
         return progress.Several(shown, Scalars(folder, record.steps, record.epochs))
 
     def _conclude(self, trainer: Trainer, seconds: float) -> None:
-        """Write down the weights and the results."""
+        """Write down the results."""
         record = self._record
-        weights = trainer.weights()
-        size = sum(array.nbytes for array in weights.values())
-        record.save_weights(trainer.finish().save_weights, size)
         tested = record.epochs[-1]
         record.close(
             "finished",
             **_progress_made(record),
-            final_weights_digest=digest.of_named_arrays(weights),
+            final_weights_digest=digest.of_named_arrays(self._weights),
             final_slots_digest=digest.of_named_arrays(trainer.slots()),
             test_accuracy=tested.test_accuracy,
             test_top5_accuracy=tested.test_top5_accuracy,

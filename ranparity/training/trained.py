@@ -13,12 +13,11 @@ from ranparity.data.dataset import Dataset
 from ranparity.data.normalisation import Normalisation
 from ranparity.errors import InputError
 from ranparity.models import zoo
-from ranparity.training import backends, directory, plan, recipe
+from ranparity.training import backends, directory, plan, recipe, starting
 from ranparity.training.backends import Trainer
+from ranparity.training.directory import SUFFIX
 from ranparity.training.update import Update
 from ranparity.training.variables import Model
-
-SUFFIX = ".weights.h5"  # by which Keras knows its weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +31,7 @@ class Trained:
         partial: As it takes it.
         normalise: Gives what images of the data are normalised by.
         precision: One of `backends.PRECISIONS`.
+        part: Of the network, that the weights are of.
         classes: How many the network was trained for, if that is known.
         digest: Of the weights, if that is known.
     """
@@ -42,43 +42,65 @@ class Trained:
     partial: bool
     normalise: Callable[[Dataset], Normalisation]
     precision: str = "float32"
+    part: str = "whole"
     classes: int | None = None
     digest: str | None = None
 
 
-def of_run(folder: Path, data: str | None = None, *, partial: bool = False) -> Trained:
-    """Give the final weights of a run.
+def of_run(
+    folder: Path, data: str | None = None, *, partial: bool = False, stage: str | None = None
+) -> Trained:
+    """Give the final weights of a run, or those at the end of one of its stages.
 
     Args:
         folder: The run directory.
         data: Other data than the run's, if given.
         partial: Whether the data may have fewer or other images; as the run had it if not given.
+        stage: The stage's name; the last one if not given.
 
     Raises:
-        InputError: It is no run, or none that has ended well.
+        InputError: It is no run, or none that has ended well, or has no such stage.
     """
     run = directory.read_run(folder)
-    if not (folder / directory.WEIGHTS).is_file():
-        raise InputError(
-            f"{folder}: expected {directory.WEIGHTS}, which a run has at its end; this one is "
-            f"{run.get('status')}: go on with it by ranparity run --resume"
-        )
     try:
+        facts, weights = _stage_of(folder, run, stage)
         return Trained(
             entry=zoo.entry(run["model"]),
-            weights=folder / directory.WEIGHTS,
+            weights=weights,
             data=data or directory.read_place(folder).get("data") or run["data"]["source"],
             partial=partial or (not data and run["data"]["partial"]),
             normalise=lambda _: normalisation.load(folder / directory.NORMALISATION),
             precision=run["precision"],
+            part=facts.get("part", "whole"),
             classes=run["data"]["classes"],
-            digest=run["final_weights_digest"],
+            digest=facts["final_weights_digest"],
         )
     except (KeyError, TypeError) as error:
         what = f"it lacks {error}" if isinstance(error, KeyError) else error
         raise InputError(
             f"{folder / directory.RUN}: expected the record of a run: {what}"
         ) from None
+
+
+def _stage_of(folder: Path, run: dict[str, Any], name: str | None) -> tuple[dict[str, Any], Path]:
+    """Give what a record says of a stage, by default the last, and its file of weights.
+
+    A record of a version that wrote down no stages has one, of the whole network.
+    """
+    stages = run.get("stages") or [{"name": None, **run}]
+    chosen = [place for place, each in enumerate(stages) if name in (None, each["name"])]
+    if not chosen:
+        known = ", ".join(str(each["name"]) for each in stages)
+        raise InputError(f"{folder}: expected one of its stages: {known}. Received: {name}")
+    place = chosen[-1]
+    last = place == len(stages) - 1
+    path = folder / (directory.WEIGHTS if last else directory.weights_of(stages[place]["name"]))
+    if not path.is_file():
+        raise InputError(
+            f"{folder}: expected {path.name}, which a run has at its end; this one is "
+            f"{run.get('status')}: go on with it by ranparity run --resume"
+        )
+    return stages[place], path
 
 
 def of_file(
@@ -116,8 +138,8 @@ def normalisation_for(trained: Trained, dataset: Dataset) -> Normalisation:
     plan.check_fit(trained.entry, dataset)
     _check(dataset, "classes", trained.classes or dataset.classes, dataset.classes)
     found = trained.normalise(dataset)
-    if found.kind == "range":
-        _check(dataset, "a largest pixel value", int(2 * found.mean.max()), dataset.top)
+    if (top := normalisation.top_of(found)) is not None:
+        _check(dataset, "a largest pixel value", top, dataset.top)
     if found.mean.shape[:2] != (1, 1):
         _check(dataset, "images stored with (H, W, C)", found.mean.shape, dataset.test.shape)
     return found
@@ -138,12 +160,7 @@ def load(trained: Trained, classes: int, backend: str) -> Trainer:
         InputError: The weights cannot be read, are of another network, or are not the run's.
     """
     module, _ = backends.start(backend, trained.precision)
-    model = trained.entry.build(
-        input_shape=trained.entry.input_shape,
-        classes=classes,
-        classifier_activation=None,
-        data_format="channels_last",
-    )
+    model = starting.network(trained.entry, trained.part, classes)
     _load(model, trained.weights, f"{trained.entry.name} with {classes} classes")
     trainer = module.trainer(model, Update("caffe-sgd", momentum=0.0, weight_decay=0.0))
     found = digest.of_named_arrays(trainer.weights())

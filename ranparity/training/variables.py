@@ -29,11 +29,24 @@ def named(model: Model) -> dict[str, Variable]:
     found: dict[str, Variable] = {}
     for layer in model.layers:
         for variable in layer.variables:
-            name = f"{getattr(layer, 'caffe_name', layer.name)}/{variable.name}"
+            name = _name(layer, variable)
             if name in found:
                 raise InputError(f"model {model.name}: two variables are called {name}")
             found[name] = variable
     return found
+
+
+def _name(layer: Any, variable: Variable) -> str:
+    return f"{getattr(layer, 'caffe_name', layer.name)}/{variable.name}"
+
+
+def by_layer(model: Model) -> dict[str, list[str]]:
+    """Give the names of each layer's variables, in its order, by the layer's Keras name."""
+    return {
+        layer.name: [_name(layer, variable) for variable in layer.variables]
+        for layer in model.layers
+        if layer.variables
+    }
 
 
 def names(model: Model, variables: Iterable[Variable]) -> list[str]:

@@ -119,6 +119,8 @@ def test_mixup_ends_after_its_epochs() -> None:
         ({"mixup": -0.5}, "mixup: expected 0 (none) to 4. Received: -0.5"),
         ({"mixup": 4.5}, "mixup: expected 0 (none) to 4. Received: 4.5"),
         ({"mixup": float("nan")}, "mixup: expected 0 (none) to 4. Received: nan"),
+        ({"e4040_noise": -0.1}, "e4040_noise: expected 0 or more. Received: -0.1"),
+        ({"e4040_noise": float("inf")}, "e4040_noise: expected 0 or more. Received: inf"),
     ],
 )
 def test_numbers_out_of_range_are_bad_input(changes: dict[str, Any], message: str) -> None:

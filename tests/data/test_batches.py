@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.stats import chisquare
+from scipy.stats import chisquare, kstest
 
 from ranparity.data import batches as module
 from ranparity.data import digest, digits, normalisation
@@ -68,11 +68,14 @@ def test_golden_batches() -> None:
     assert on_digits().at(0).digest == GOLDEN_PLAIN
     assert augmented.at(23).digest == GOLDEN_AUGMENTED
     assert replace(augmented, prefix="second ").at(23).digest == GOLDEN_SECOND
+    bright = on_digits(augmentation=Augmentation(padding=4, flip=True, e4040_noise=0.3))
+    assert bright.at(23).digest == GOLDEN_BRIGHT
 
 
 GOLDEN_PLAIN = "cece34dda140257806d9228cd688732d26ae57fc68a65b94175e6ed71fc40996"
 GOLDEN_AUGMENTED = "e209a84f950b5f7c886bdc22141261990d6c66757b04c9fc19bd8a674cddc2d0"
 GOLDEN_SECOND = "160c7fb4675d52603ef8bb34ad97130898aeaaefe60d724970c11cbb2e90c5c7"
+GOLDEN_BRIGHT = "51d91cb5a80c05d86ffe1f3cd26841f7a06e1eb07cdfd519649b0b7e36489338"
 
 
 @given(
@@ -107,6 +110,7 @@ def test_images_keep_their_labels() -> None:
     shift=st.integers(0, 1),
     mixup=st.sampled_from([0.0, 0.5, 1.0]),
     noise=st.sampled_from([0.0, 0.5]),
+    level=st.sampled_from([None, 0.0, 0.7]),
     prefix=st.sampled_from(["", "second "]),
 )
 def test_a_batch_is_what_the_rules_say_image_by_image(
@@ -120,11 +124,12 @@ def test_a_batch_is_what_the_rules_say_image_by_image(
     shift: int,
     mixup: float,
     noise: float,
+    level: float | None,
     prefix: str,
 ) -> None:
     """Three steps an epoch, and mixup in the first two epochs."""
     data = random(13, (sides[0] + more[0], sides[1] + more[1], channels), sides)
-    augmentation = Augmentation(padding, flip, shift, mixup, 2)
+    augmentation = Augmentation(padding, flip, shift, mixup, 2, level)
     norm = normalisation.fit("pixel-mean", data)
     batches = Batches(data, Tape(seed), 4, norm, augmentation, noise, prefix)
     images, targets = written_out(batches, step // 3, step % 3)
@@ -158,7 +163,11 @@ def written_out(
         down = drawn("shift/row", 2 * reach + 1)[index]  # 0 is up by `reach`
         right = drawn("shift/column", 2 * reach + 1)[index]
         image = np.pad(image, ((down, 2 * reach), (right, 2 * reach), (0, 0)), mode="edge")
-        images.append(image[reach : reach + rows, reach : reach + columns])
+        image = image[reach : reach + rows, reach : reach + columns]
+        if how.e4040_noise is not None:  # in grey levels, which a pixel mean leaves as they are
+            normal = tape.normals(batches.prefix + "e4040 noise", size, **place)[index]
+            image = image + np.float32(normal * (1 + how.e4040_noise))
+        images.append(image)
         targets.append(np.eye(3, dtype=np.float32)[batches.labels[chosen]])
     if how.mixup and epoch < 2:
         partners = tape.permutation(batches.prefix + "mixup/partner", size, **place)
@@ -191,6 +200,34 @@ def test_each_image_of_a_batch_has_draws_of_its_own() -> None:
     for how in (Augmentation(padding=1), Augmentation(flip=True), Augmentation(shift=1)):
         images = Batches(data, Tape(3), 500, AS_THEY_ARE, how).at(0).images
         assert len(np.unique(images, axis=0)) == (2 if how.flip else 9)
+
+
+def test_an_images_brightness_is_of_the_size_that_its_level_says() -> None:
+    """One number for all of an image, in 255ths of a pixel's range, as normalised images have it.
+
+    A level of 0 is a deviation of 1, as in the project that it is from; none is none.
+    """
+    data = digits.load()
+    for kind in ("range", "imagenet"):
+        norm = normalisation.fit(kind, data)
+        plain = Batches(data, Tape(1), 1437, norm)
+        assert plain.augmentation.e4040_noise is None
+        for level in (0.0, 0.7):
+            noisy = replace(plain, augmentation=Augmentation(e4040_noise=level))
+            added = (noisy.at(0).images - plain.at(0).images) * norm.deviation * 255 / data.top
+            assert np.abs(added - added[:, :1, :1, :1]).max() < 1e-4
+            normals = added[:, 0, 0, 0].astype(np.float64) / (1 + level)
+            assert kstest(normals, "norm").pvalue > 1e-3
+            assert kstest(normals * 1.2, "norm").pvalue < 1e-4
+            assert np.array_equal(noisy.at(0).targets, plain.at(0).targets)
+
+
+def test_labels_that_are_wrong_on_purpose_are_counted() -> None:
+    batches = on_digits(label_noise=0.3)
+    wrong = [int(a != b) for a, b in zip(batches.labels, batches.dataset.train.labels, strict=True)]
+    assert batches.changed_labels == sum(wrong)
+    assert 0.25 < batches.changed_labels / 1437 < 0.35
+    assert on_digits().changed_labels == 0
 
 
 def test_no_draw_is_used_twice() -> None:

@@ -33,6 +33,19 @@ def test_a_kernels_variance_is_two_by_the_fan_in(shape: tuple[int, ...]) -> None
         assert abs((kernel**2).mean() / fan_out - 1) > 5 * sampling_error
 
 
+def test_golden_parameter() -> None:
+    """Whose variance is 2 by its first axis: of DRA-Net's attractors, 2 / K."""
+    parameter = initial.weight(TAPE, "attractors/parameter", (10, 64))
+    assert parameter.dtype == np.float32
+    assert [float(x).hex() for x in parameter.ravel()[:3]] == [
+        "0x1.539e520000000p-2",
+        "0x1.7a10b00000000p-9",
+        "-0x1.3af9e80000000p-1",
+    ]
+    sampling_error = math.sqrt(2 / parameter.size)
+    assert abs((parameter.astype(np.float64) ** 2).mean() / (2 / 10) - 1) < 5 * sampling_error
+
+
 def test_a_draw_depends_on_seed_and_name_alone() -> None:
     first = initial.weight(TAPE, "a/kernel", (2, 2))
     assert np.array_equal(initial.weight(Tape(7), "a/kernel", (2, 2)), first)
@@ -42,7 +55,14 @@ def test_a_draw_depends_on_seed_and_name_alone() -> None:
 
 @pytest.mark.parametrize(
     ("part", "value"),
-    [("bias", 0), ("gamma", 1), ("beta", 0), ("moving_mean", 0), ("moving_variance", 1)],
+    [
+        ("bias", 0),
+        ("gamma", 1),
+        ("beta", 0),
+        ("moving_mean", 0),
+        ("moving_variance", 1),
+        ("scale", 1),
+    ],
 )
 def test_constants(part: str, value: float) -> None:
     weight = initial.weight(TAPE, f"x/{part}", (3,))
@@ -54,6 +74,6 @@ def test_a_variable_without_a_rule_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         initial.weight(TAPE, "x/embedding", (3,))
     assert str(caught.value) == (
-        "variable x/embedding: expected one of kernel, bias, gamma, beta, moving_mean, "
-        "moving_variance, for which there is a rule"
+        "variable x/embedding: expected one of kernel, parameter, bias, gamma, beta, moving_mean, "
+        "moving_variance, scale, for which there is a rule"
     )

@@ -121,12 +121,40 @@ def test_sums_beyond_32_bits_are_exact() -> None:
     assert found.deviation.item() == np.float32(math.sqrt(89999) / 90000)
 
 
+@pytest.mark.parametrize("top", [255, 16])
+def test_imagenets_statistics_are_of_pixels_from_0_to_1(top: int) -> None:
+    """As published, whatever the images are."""
+    pixels = np.arange(0, top + 1, dtype=np.uint8).reshape(-1, 1, 1, 1).repeat(3, axis=3)
+    found = normalisation.fit("imagenet", dataset(pixels, top=top))
+    assert found.images == 0
+    mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    expected = (pixels / top - mean) / deviation
+    np.testing.assert_allclose(found(pixels), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_imagenets_statistics_are_of_three_channels() -> None:
+    with pytest.raises(InputError) as caught:
+        normalisation.fit("imagenet", dataset(np.zeros((1, 2, 2, 1), np.uint8)))
+    assert str(caught.value) == (
+        "normalisation imagenet: expected images of 3 channels, which made has not. Received: 1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("range", 16), ("imagenet", 16), ("pixel-mean", None)]
+)
+def test_the_largest_pixel_value_that_a_normalisation_is_made_for(
+    kind: str, expected: int | None
+) -> None:
+    assert normalisation.top_of(normalisation.fit(kind, digits.load())) == expected
+
+
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         normalisation.fit("zca", digits.load())
     assert str(caught.value) == (
-        "normalisation: expected one of range, pixel-mean, channel-mean, channel-standard. "
-        "Received: 'zca'"
+        "normalisation: expected one of range, pixel-mean, channel-mean, channel-standard, "
+        "imagenet. Received: 'zca'"
     )
 
 

@@ -45,6 +45,50 @@ def build() -> Any:
     return keras.Model(inputs, layers.Dense(10, name="classifier")(x), name="small")
 
 
+def build_upper() -> Any:
+    """A fixed convolution and BN, a head with more outputs than classes, and a layer with a loss.
+
+    The loss is the sum of the squares of the layer's own weights.
+    """
+    import keras
+    from keras import layers, ops
+
+    class Penalty(layers.Layer):
+        def build(self, _: Any) -> None:
+            self.kernel = self.add_weight(shape=(4, 2), name="kernel")
+
+        def call(self, x: Any) -> Any:
+            self.add_loss(ops.sum(ops.square(self.kernel)))
+            return x
+
+    inputs = keras.Input((32, 32, 3))
+    fixed = {"trainable": False}
+    x = layers.Conv2D(8, 3, strides=4, use_bias=False, name="conv1", **fixed)(inputs)
+    x = layers.BatchNormalization(name="conv1-bn", **fixed)(x)
+    x = layers.Flatten(name="flatten")(layers.ReLU(name="relu")(x))
+    x = Penalty(name="penalty")(layers.Dense(12, name="classifier")(x))
+    return keras.Model(inputs, x, name="upper")
+
+
+def upper(backend: Backend, folder: Path, batches: Batches) -> dict[str, list[float]]:
+    """Train a part of a net on top of what is fixed; gives the losses."""
+    model = build_upper()
+    variables.initialise(model, TAPE)
+    trained = backend.trainer(model, NESTEROV)
+    same = batches.at(0)
+    still = NESTEROV.scalars(0, 0.0)  # a rate of 0 changes nothing
+    losses = {"still": [trained.step(same.images, same.targets, still) for _ in range(3)]}
+    trained = backend.trainer(trained.finish(), NESTEROV)
+    save(folder, "upper-start", trained)
+    losses["upper"] = train(trained, batches, range(1))
+    save(folder, "upper-one", trained)
+    losses["upper"] += train(trained, batches, range(1, 3))
+    save(folder, "upper", trained)
+    outputs = trained.logits(same.images)
+    assert outputs.shape == (len(same.images), 12)
+    return losses
+
+
 def trainer(backend: Backend, rule: Update = NESTEROV) -> Trainer:
     model = build()
     variables.initialise(model, TAPE)
@@ -107,7 +151,7 @@ def ways(backend: Backend, folder: Path, batches: Batches) -> dict[str, list[flo
         save(folder, name, moments)
     mixed = replace(batches, augmentation=Augmentation(padding=4, flip=True, mixup=1.0))
     losses["mixed"] = train(trainer(backend), mixed, range(STEPS))
-    return losses
+    return losses | upper(backend, folder, batches)
 
 
 def test_mode(backend: Backend, folder: Path, batches: Batches) -> bool:

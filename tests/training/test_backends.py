@@ -156,6 +156,32 @@ def test_a_fault_would_be_seen_in_the_losses(all_worked: Mapping[str, Worked], f
     assert apart(all_worked, "first", fault) > 100 * LOSS_AGREEMENT
 
 
+def test_layers_that_are_fixed_stay_as_they_are(worked: Worked) -> None:
+    """Their weights and their statistics; and no slots are kept for them."""
+    start, end = worked.weights("upper-start"), worked.weights("upper")
+    fixed = {name for name in start if name.startswith("conv1")}
+    assert len(fixed) == 5
+    assert {name for name in start if np.array_equal(start[name], end[name])} == fixed
+    assert {name.partition("/")[0] for name in worked.slots("upper")} == {"classifier", "penalty"}
+
+
+def test_what_layers_add_to_the_loss_is_minimised_and_does_not_pile_up(worked: Worked) -> None:
+    """Its value and its gradient, here 2 w; three steps at a rate of 0 have one loss."""
+    start, moved = worked.weights("upper-start"), velocities(worked, "upper-one")
+    first, *others = worked.losses("still").tolist()
+    assert others == [first, first]
+    assert worked.losses("upper")[0] == first
+    weight = start["penalty/kernel"].astype(np.float64)
+    assert 1 < first - (weight**2).sum() < 6, "the cross-entropy of a new net of 12 outputs"
+    expected = RATE * (2 + DECAY) * weight
+    np.testing.assert_allclose(moved["penalty/kernel"], expected, rtol=1e-5)
+
+
+def test_parts_of_a_net_train_alike_on_every_backend(all_worked: Mapping[str, Worked]) -> None:
+    assert apart(all_worked, "upper", "upper") < LOSS_AGREEMENT
+    assert apart(all_worked, "upper", "first", steps=3) > 100 * LOSS_AGREEMENT
+
+
 def test_the_same_run_twice_is_the_same_bit_for_bit(worked: Worked) -> None:
     assert worked.losses("first").tolist() == worked.losses("again").tolist()
     assert_same_bits(worked.weights("first"), worked.weights("again"))

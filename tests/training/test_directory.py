@@ -19,7 +19,7 @@ def refusal(folder: Path, *, allowed: bool = False) -> str:
 def test_a_folder_for_a_run_is_new_or_empty_or_of_a_run_that_began(tmp_path: Path) -> None:
     assert not check_folder(tmp_path / "a" / "new", allowed=False)
     assert not check_folder(tmp_path, allowed=False)
-    for name in (".lock", "place.json", "steps.jsonl", ".run.json.x.partial"):
+    for name in (".lock", "place.json", "steps.jsonl", ".run.json.x.partial", "masks.png"):
         (tmp_path / name).touch()
     for name in ("checkpoints", "tensorboard"):  # left by --overwrite
         (tmp_path / name).mkdir()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from ranparity.training import progress
 from ranparity.training.logs import Epoch, Step
@@ -53,3 +54,7 @@ def test_several_are_told_of_everything_and_ended() -> None:
 
 def test_quiet_shows_nothing() -> None:
     assert shown(Terminal(), quiet=True) == shown(io.StringIO(), quiet=True) == ""
+
+
+def test_an_epoch_of_one_of_several_stages_says_which() -> None:
+    assert progress.summary(replace(EPOCH, stage="features")) == f"features, {LINE}"

@@ -109,6 +109,36 @@ NUMBERS: dict[str, dict[str, Any]] = {
     },
 }
 
+# The same, of those with two stages.
+OF_STAGES: dict[str, list[dict[str, Any]]] = {
+    "dranet": [
+        {
+            "name": "features",
+            "part": "features",
+            "epochs": 3,
+            "batch_size": 64,
+            "learning_rate": 0.01,
+            "momentum": 0.9,
+            "normalisation": "imagenet",
+        },
+        {
+            "name": "aggregation",
+            "part": "aggregation",
+            "epochs": 2,
+            "batch_size": 64,
+            "learning_rate": 1e-3,
+            "update": "adamw-pytorch",
+            "momentum": 0.9,
+            "weight_decay": 0.01,
+            "normalisation": "imagenet",
+        },
+    ],
+}
+OF_STAGES["dranet-digits"] = [
+    OF_STAGES["dranet"][0] | {"epochs": 4, "learning_rate": 0.05, "schedule": ((66, 0.1),)},
+    OF_STAGES["dranet"][1] | {"epochs": 3},
+]
+
 
 def module_of(name: str) -> Any:
     return importlib.import_module(f"ranparity.training.recipes.{name.replace('-', '_')}")
@@ -125,8 +155,10 @@ def test_a_recipe_has_its_name_and_opens_with_what_one_must_know(name: str) -> N
 
 @pytest.mark.parametrize("name", recipe.NAMES)
 def test_a_recipes_numbers_are_its_sources(name: str) -> None:
-    (stage,) = recipe.named(name).stages
-    assert asdict(stage) == DEFAULTS | NUMBERS[name]
+    expected = OF_STAGES[name] if name in OF_STAGES else [NUMBERS[name]]
+    assert [asdict(stage) for stage in recipe.named(name).stages] == [
+        DEFAULTS | numbers for numbers in expected
+    ]
 
 
 @pytest.mark.parametrize("name", recipe.NAMES)
@@ -147,7 +179,7 @@ def test_an_unknown_recipe_is_bad_input() -> None:
         recipe.named("imagenet")
     assert str(caught.value) == (
         "recipe: expected one of digits, paper-cifar, paper-imagenet, e4040, rescon, "
-        "tengshaofeng-mixup. Received: 'imagenet'"
+        "tengshaofeng-mixup, dranet, dranet-digits. Received: 'imagenet'"
     )
 
 
@@ -212,8 +244,8 @@ def test_a_stage_ends_at_what_comes_first(
         ),
         (
             {"normalisation": "mean"},
-            "normalisation: expected one of range, pixel-mean, channel-mean, channel-standard. "
-            "Received: 'mean'",
+            "normalisation: expected one of range, pixel-mean, channel-mean, channel-standard, "
+            "imagenet. Received: 'mean'",
         ),
         ({"padding": -1}, "padding: expected a whole number, 0 or more. Received: -1"),
         ({"flip": 1}, "flip: expected true or false. Received: 1"),
@@ -224,6 +256,14 @@ def test_a_stage_ends_at_what_comes_first(
             "mixup_epochs: expected a whole number, 1 or more, or none. Received: 0",
         ),
         ({"label_noise": 1.5}, "label_noise: expected 0 to 1. Received: 1.5"),
+        (
+            {"e4040_noise": -0.1},
+            "e4040_noise: expected a finite number, 0 or more, or none. Received: -0.1",
+        ),
+        (
+            {"part": "head"},
+            "part: expected one of whole, features, aggregation. Received: 'head'",
+        ),
         ({"patience": 0}, "patience: expected a whole number, 1 or more, or none. Received: 0"),
         ({"name": ""}, "name: expected a text. Received: ''"),
         ({"epochs": None}, "stage train: expected epochs or steps. Received: neither"),
@@ -261,6 +301,7 @@ POSITIVE = st.floats(1e-300, 1e300)
 STAGES = st.builds(
     Stage,
     name=st.text(min_size=1),
+    part=st.sampled_from(recipe.PARTS),
     epochs=st.integers(1),
     steps=st.none() | st.integers(1),
     batch_size=st.integers(1),
@@ -278,6 +319,7 @@ STAGES = st.builds(
     mixup=st.floats(0, 4),
     mixup_epochs=st.none() | st.integers(1),
     label_noise=st.floats(0, 1),
+    e4040_noise=st.none() | st.floats(0, 1e300),
     patience=st.none() | st.integers(1),
 )
 
@@ -320,7 +362,8 @@ STAGE_FIELDS = ", ".join(each.name for each in fields(Stage))
         (record(epochs=None), "stage train: expected epochs or steps. Received: neither"),
         (
             {"name": "x", "stages": [{"epochs": 3}]},
-            f"recipe.stages[0]: expected the fields {STAGE_FIELDS}. Received: ['epochs']",
+            f"recipe.stages[0]: expected the fields {STAGE_FIELDS}. "
+            "Received: ['e4040_noise', 'epochs', 'part']",
         ),
         (
             {"name": "x", "stages": [7]},
@@ -354,8 +397,19 @@ def test_an_error_says_where_the_record_is() -> None:
     assert str(caught.value).startswith("runs/a/run.json: recipe.stages[0].shift: expected a whole")
 
 
-@pytest.mark.parametrize("name", [each.name for each in fields(Stage)])
-def test_no_field_of_a_record_may_be_missing(name: str) -> None:
+def test_what_records_of_earlier_versions_lack_is_how_their_runs_trained() -> None:
+    content = record()
+    for name in ("part", "e4040_noise"):
+        del content["stages"][0][name]
+    assert recipe.from_json(content) == DIGITS
+    assert (STAGE.part, STAGE.e4040_noise) == ("whole", None)
+
+
+REQUIRED = [each.name for each in fields(Stage) if each.name not in recipe.LATER]
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_no_other_field_of_a_record_may_be_missing(name: str) -> None:
     content = record()
     del content["stages"][0][name]
     with pytest.raises(InputError, match=r"^recipe\.stages\[0\]: expected the fields name, "):
@@ -380,6 +434,12 @@ def test_no_field_of_a_record_may_be_missing(name: str) -> None:
             ("paper-cifar", "attention56-cifar takes 32x32 images"),
         ),
         ("attention56", "folder:data", ("paper-imagenet", "attention56 takes 224x224 images")),
+        ("dranet", "cifar10", ("dranet", "dranet is trained in two stages")),
+        (
+            "dranet-cifar@16",
+            "digits",
+            ("dranet-digits", "dranet-cifar@16 is trained in two stages"),
+        ),
     ],
 )
 def test_a_model_and_its_data_have_a_recipe(

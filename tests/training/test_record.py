@@ -46,6 +46,13 @@ def test_a_record_says_that_it_runs_and_how_it_ended(tmp_path: Path) -> None:
     assert read(made.folder) == {"model": "net", "status": "finished", "steps": 3}
 
 
+def test_pictures_of_the_run_before_go(tmp_path: Path) -> None:
+    for name in directory.PICTURES:
+        (tmp_path / name).touch()
+    begun(tmp_path)
+    assert not any((tmp_path / name).exists() for name in directory.PICTURES)
+
+
 def test_steps_and_epochs_are_read_back_with_the_same_bits(tmp_path: Path) -> None:
     made = begun(tmp_path)
     for step in STEPS:

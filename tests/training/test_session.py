@@ -81,8 +81,8 @@ def killed_in(
     """Train until a method has been called so often, and end right after the last call."""
     original, made = getattr(where, method), []
 
-    def stopping(*arguments: Any) -> None:
-        original(*arguments)
+    def stopping(*arguments: Any, **named: Any) -> None:
+        original(*arguments, **named)
         made.append(method)
         if len(made) == calls:
             raise KilledError
@@ -119,6 +119,23 @@ def test_the_record_is_of_all_stages(calm: Path) -> None:
         "step-00000007.npz",
         "step-00000008.npz",
     }
+
+
+def test_wrong_labels_are_counted_in_the_record(calm: Path, tmp_path: Path) -> None:
+    noisy = Recipe("noisy", tuple(replace(stage, label_noise=0.5) for stage in TWO.stages))
+    plan = planned(tmp_path, noisy)
+    run = directory.read_run(trained(plan))
+    changed = plan.segments[1].batches.labels != plan.dataset.train.labels
+    assert run["data"]["label_noise"] == {"share": 0.5, "changed": changed.sum(), "of": 10}
+    assert 0 < changed.sum() < 10
+    assert "label_noise" not in directory.read_run(calm)["data"]
+
+
+def test_stages_of_one_network_follow_on_one_another(calm: Path) -> None:
+    features, head = directory.read_run(calm)["stages"]
+    assert features["starting_weights"] == "tape (MSRA)"
+    assert head["starting_weights"] == "stage features"
+    assert head["initial_weights_digest"] == features["final_weights_digest"]
 
 
 def test_the_log_names_the_stage_of_each_step(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tests.commands.small_net import SIDE, dataset, tiny
     ("kind", "changes", "message"),
     [
         ("range", {"top": 16}, "a largest pixel value of 255"),
+        ("imagenet", {"top": 16}, "a largest pixel value of 255"),
         ("pixel-mean", {"stored": SIDE + 2}, "images stored with (H, W, C) of (12, 12, 3)"),
     ],
 )

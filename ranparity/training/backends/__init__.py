@@ -35,19 +35,22 @@ class Trainer(Protocol):
         targets: NDArray[np.float32],
         scalars: Sequence[float],
     ) -> float:
-        """Take one step of training.
+        """Take one step of training; layers whose `trainable` is false stay as they are.
 
         Args:
             images: NHWC.
-            targets: Probabilities, shape (N, classes); one-hot for plain labels.
+            targets: Probabilities, shape (N, classes); one-hot for plain labels. A network may have
+                more outputs than these.
             scalars: The step's numbers, from `Update.scalars`.
 
         Returns:
-            The loss on this batch before the update: mean softmax cross-entropy, without the decay.
+            The loss on this batch before the update, without the decay: mean softmax cross-entropy,
+            and what the model's layers add to it (Keras's `add_loss`), such as DRA-Net's
+            regulariser.
         """
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[Any]:
-        """Give the model's outputs for images (NHWC) in inference mode, shape (N, classes)."""
+        """Give the model's outputs for images (NHWC) in inference mode, shape (N, outputs)."""
 
     def weights(self) -> dict[str, NDArray[Any]]:
         """Give all variables of the model, BN statistics included, by name."""

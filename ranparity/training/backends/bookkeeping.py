@@ -22,8 +22,9 @@ class Bookkeeping:
         update: The update rule.
         variables: All of the model's variables by name, in its order.
         trainable: Names of those that are trained.
-        others: Names of those that are not: the BN statistics.
-        dtype: What all of them are.
+        others: Names of those that are not: BN statistics, and all of the layers that are fixed.
+        classes: How many outputs the model has.
+        dtype: What all of the variables are.
     """
 
     def __init__(self, model: Model, update: Update) -> None:
@@ -32,7 +33,26 @@ class Bookkeeping:
         self.variables = variables.named(model)
         self.trainable = variables.names(model, model.trainable_variables)
         self.others = variables.names(model, model.non_trainable_variables)
+        self.classes = int(model.output_shape[-1])
         self.dtype = np.dtype(self.variables[self.trainable[0]].dtype)
+
+    def batch(
+        self, images: NDArray[Any], targets: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Give a batch in the model's type; outputs beyond the classes of the data are never right.
+
+        A network may have more outputs than the data have classes, such as ImageNet's 1,000; the
+        first of them are the data's.
+
+        Args:
+            images: NHWC.
+            targets: Shape (N, classes of the data).
+
+        Returns:
+            The images, and the targets with zeros up to the model's outputs.
+        """
+        images, targets = self.floats((images, targets))
+        return images, np.pad(targets, ((0, 0), (0, self.classes - targets.shape[1])))
 
     def floats(self, arrays: Iterable[Any]) -> list[NDArray[Any]]:
         """Give arrays or numbers as arrays of the model's type."""

@@ -74,7 +74,7 @@ class JaxTrainer:
             self._weights,
             self._others,
             self._slots,
-            *self._books.floats((images, targets)),
+            *self._books.batch(images, targets),
             tuple(self._books.floats(scalars)),
         )
         return float(loss)
@@ -134,10 +134,18 @@ class JaxTrainer:
     def _loss(
         self, weights: list[Any], others: list[Any], images: Any, targets: Any
     ) -> tuple[Any, list[Any]]:
-        """Mean softmax cross-entropy in training mode, and the BN statistics after it."""
-        logits, others = self._books.model.stateless_call(weights, others, images, training=True)
+        """Mean softmax cross-entropy with penalties, and the BN statistics after it.
+
+        What is fixed is among the others: a step gives it back as it is.
+        """
+        logits, others, penalties = self._books.model.stateless_call(
+            weights, others, images, training=True, return_losses=True
+        )
         log_probabilities = self._jax.nn.log_softmax(logits)
-        return -(targets * log_probabilities).sum(axis=1).mean(), others
+        loss = -(targets * log_probabilities).sum(axis=1).mean()
+        for penalty in penalties:
+            loss = loss + penalty
+        return loss, others
 
     def _traced_logits(self, weights: list[Any], others: list[Any], images: Any) -> Any:
         return self._books.model.stateless_call(weights, others, images, training=False)[0]

@@ -75,7 +75,7 @@ class TensorFlowTrainer:
         scalars: Sequence[float],
     ) -> float:
         """Take one step; see `Trainer.step`."""
-        batch = self._constants((images, targets))
+        batch = self._constants(self._books.batch(images, targets))
         return float(self._step(*batch, tuple(self._constants(scalars))))
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[Any]:
@@ -111,6 +111,8 @@ class TensorFlowTrainer:
         with tf.GradientTape() as tape:
             logits = self._books.model(images, training=True)
             loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+            for penalty in self._books.model.losses:  # of this call: each begins with none
+                loss += penalty
         gradients = tape.gradient(loss, self._weights)
         for weight, gradient, slots in zip(self._weights, gradients, self._slots, strict=True):
             before = tuple(slot.read_value() for slot in slots)

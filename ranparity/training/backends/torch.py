@@ -73,8 +73,11 @@ class TorchTrainer:
     ) -> float:
         """Take one step; see `Trainer.step`."""
         torch = self._torch
+        images, targets = self._books.batch(images, targets)
         logits = self._books.model(self._tensor(images), training=True)
         loss = torch.nn.functional.cross_entropy(logits, self._tensor(targets))
+        for penalty in self._books.model.losses:  # of this call: each begins with none
+            loss = loss + penalty
         gradients = torch.autograd.grad(loss, self._weights)
         with torch.no_grad():
             for index, gradient in enumerate(gradients):

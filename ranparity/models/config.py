@@ -104,6 +104,8 @@ class AttentionConfig:
     def narrowed(self, factor: int) -> AttentionConfig:
         """The same structure with every width (and the groups) divided by a factor."""
         _check(factor, [stage.channels // self.bottleneck for stage in self.stages])
+        group = max(1, self.group // factor)
+        _check_groups(factor, group, [s.channels // factor // self.bottleneck for s in self.stages])
         return dataclasses.replace(
             self,
             stages=tuple(
@@ -111,7 +113,7 @@ class AttentionConfig:
                 for stage in self.stages
             ),
             stem_channels=max(1, self.stem_channels // factor),
-            group=max(1, self.group // factor),
+            group=group,
         )
 
 
@@ -183,4 +185,13 @@ def _check(factor: int, widths: list[int] | tuple[int, ...]) -> None:
     if factor < 1 or min(widths) // factor < 1:
         raise InputError(
             f"a narrow twin: expected widths divided by 1 to {min(widths)}, found {factor}"
+        )
+
+
+def _check_groups(factor: int, group: int, widths: list[int]) -> None:
+    """Refuses a factor that leaves 3x3 convolutions with a part of a group."""
+    if any(width % group for width in widths):
+        raise InputError(
+            f"a narrow twin: expected a number that leaves widths which its {group} groups divide, "
+            f"such as a power of 2, found {factor}"
         )

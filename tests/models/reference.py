@@ -90,3 +90,35 @@ def batch_norm(x: Array, mean: Array, variance: Array, gamma: Array, beta: Array
 def softmax(x: Array) -> Array:
     powers = np.exp(x - x.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def normalize(x: Array, eps: float, scale: Array) -> Array:
+    """Each position's channels, divided by their length."""
+    return np.asarray(x / np.sqrt((x**2).sum(axis=-1, keepdims=True) + eps) * scale)
+
+
+def mvn(x: Array, eps: float) -> Array:
+    """Each channel's map, less its mean and divided by its deviation."""
+    y = np.zeros_like(x)
+    for image, channel in np.ndindex(x.shape[0], x.shape[3]):
+        plane = x[image, :, :, channel]
+        y[image, :, :, channel] = (plane - plane.mean()) / (plane.std() + eps)
+    return y
+
+
+def mvn_gradient(x: Array, upstream: Array, eps: float) -> Array:
+    """What an upstream gradient is before the layer, as Caffe's Backward_cpu works it out."""
+    y, gradient = mvn(x, eps), np.zeros_like(x)
+    for image, channel in np.ndindex(x.shape[0], x.shape[3]):
+        at = (image, slice(None), slice(None), channel)
+        centred = upstream[at] - upstream[at].mean() - y[at] * (upstream[at] * y[at]).mean()
+        gradient[at] = centred / (x[at].std() + eps)
+    return gradient
+
+
+def reduction(x: Array, operation: str, axis: int) -> Array:
+    """The axes from one on, as one, reduced."""
+    flat = x.reshape(*x.shape[:axis], -1)
+    if operation == "MEAN":
+        return np.asarray(flat.mean(axis=-1))
+    return np.asarray((flat**2 if operation == "SUMSQ" else flat).sum(axis=-1))

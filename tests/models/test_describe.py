@@ -7,7 +7,7 @@ import json
 import keras
 
 from ranparity.caffe.description import Description
-from ranparity.models import layers
+from ranparity.models import layers, zoo
 from ranparity.models.describe import describe
 from tests.models.test_attention import small
 
@@ -68,3 +68,41 @@ def test_layers_come_in_the_order_in_which_they_were_made() -> None:
     assert ours != keras_order
     assert isinstance(model.get_layer("cls"), layers.Softmax)
     assert ours[-1] == "cls"
+
+
+def dranet() -> Description:
+    """A narrow DRA-Net with three attractors, described."""
+    return describe(zoo.entry("dranet-cifar@64").build(input_shape=(16, 16, 3), classes=3))
+
+
+def test_a_layer_with_several_outputs_names_each() -> None:
+    found = dranet()
+    (cut,) = (layer for layer in found.layers if layer.type == "Slice")
+    assert cut.outputs == tuple(f"regulariser/attractor_{number}" for number in (1, 2, 3))
+    assert cut.facts.tops == ((1, 16),) * 3
+    (first,) = (layer for layer in found.layers if layer.name == "regulariser/first")
+    assert first.inputs == tuple(f"regulariser/attractor_{number}" for number in (1, 1, 2))
+
+
+def test_a_loss_is_an_output_with_a_weight_and_no_layer() -> None:
+    found = dranet()
+    assert found.outputs == ("prob", "regulariser")
+    weights = {
+        layer.name: layer.facts.attributes["loss_weight"]
+        for layer in found.layers
+        if "loss_weight" in layer.facts.attributes
+    }
+    assert weights == {"regulariser": "0.001"}
+    assert found.shapes["regulariser"] == ()
+
+
+def test_a_parameter_that_two_layers_share_counts_once() -> None:
+    found = dranet()
+    shared = [layer for layer in found.layers if layer.facts.shared]
+    assert [(layer.name, layer.inputs) for layer in shared] == [
+        ("attractors", ()),
+        ("aggregation", ("weights/squared",)),
+    ]
+    assert {name for layer in shared for name in layer.facts.shared.values()} == {"attractors"}
+    counted = sum(layer.facts.parameter_count for layer in found.layers)
+    assert counted - found.totals.trainable_parameters == 3 * 16

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from ranparity.errors import InputError
-from ranparity.models.layers.base import CaffeLayer, Shape
+from ranparity.models.layers.base import MSRA, CaffeLayer, Shape
 
 REDUCTIONS = ("SUM", "SUMSQ", "MEAN")
 
@@ -154,8 +154,8 @@ class Parameter(CaffeLayer, keras.layers.Layer):
     """A blob that is trained and that no input determines.
 
     A functional Keras model needs something to call the layer on; it is not read. The blob starts
-    normal with variance 2 / K for a shape of (K, D): Caffe's `msra` with the fan-out, and
-    PyTorch's, which for a tensor of (K, D) is K too.
+    normal with variance 2 / K for a shape of (K, D), by `MSRA`: K is the fan-in of its product with
+    (N, K), and PyTorch's fan-out.
 
     Args:
         shape: Of the blob.
@@ -169,9 +169,7 @@ class Parameter(CaffeLayer, keras.layers.Layer):
     def build(self, input_shape: Shape) -> None:
         """Makes the blob."""
         del input_shape
-        deviation = math.sqrt(2 / self.shape[0])
-        start = keras.initializers.RandomNormal(stddev=deviation)
-        self.parameter = self.add_weight(shape=self.shape, initializer=start, name="parameter")
+        self.parameter = self.add_weight(shape=self.shape, initializer=MSRA(), name="parameter")
 
     def call(self, inputs: Any) -> Any:
         """The blob."""

@@ -70,6 +70,20 @@ def endurance(session: nox.Session) -> None:
     session.run("python", "-m", "ranparity.parity.endurance", *session.posargs)
 
 
+@nox.session
+def zoo(session: nox.Session) -> None:
+    """Runs every net on every backend and trains the ablations, into reports/data; an hour."""
+    install(session, "all")
+    session.run("python", "-m", "ranparity.parity.zoo", *session.posargs)
+
+
+@nox.session
+def directions(session: nox.Session) -> None:
+    """Tries claims of direction on digits, and with -- --cifar FOLDER on CIFAR-10; 50 minutes."""
+    install(session, "all")
+    session.run("python", "-m", "ranparity.parity.directions", *session.posargs)
+
+
 def _train(training: Training) -> None:
     def train(session: nox.Session) -> None:
         install(session, training.backend)

@@ -29,7 +29,8 @@ from ranparity.report.records import RUN_FILES
 from ranparity.training import backends, environment
 from ranparity.workers import WorkerError
 
-ALTERED = ("attention56", "attentionnext56", "dranet-cifar", "dranet-cifar-diversity")  # one net of each kind
+# One net of each kind.
+ALTERED = ("attention56", "attentionnext56", "dranet-cifar", "dranet-cifar-diversity")
 MODEL, DATA = "attention56-cifar", "digits"
 RUNS = Path("runs")
 NEEDS_DEVICE = ("device", "threads", "switches")  # structure is traced, and computes nothing

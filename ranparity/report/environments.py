@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ranparity.report.direction_record import DIRECTIONS
 from ranparity.report.document import (
     Block,
     Cell,
@@ -21,10 +22,12 @@ from ranparity.report.document import (
     strong,
     text,
 )
+from ranparity.report.endurance_record import EnduranceRecord
 from ranparity.report.reading import clean
 from ranparity.report.records import Evidence
 from ranparity.report.runs import FinishedRun
 from ranparity.report.words import NOTHING, digest
+from ranparity.report.zoo_record import ZooRecord
 
 # What should be the same in all records, and how it is called.
 SHARED = {
@@ -68,11 +71,20 @@ def places(evidence: Evidence) -> list[Place]:
         for what, of in drawn
         if not of.error
     ]
-    return found + [
-        _place(f"endurance, {record.backend}", record.path, record.backend, record.environment)
-        for name in evidence.backends
-        if (record := evidence.endurance.get(name)) and not record.error
+    long: list[tuple[str, Mapping[str, EnduranceRecord] | Mapping[str, ZooRecord]]] = [
+        ("endurance", evidence.endurance),
+        ("zoo", evidence.zoo),
     ]
+    found += [
+        _place(f"{what}, {name}", records[name].path, name, records[name].environment)
+        for what, records in long
+        for name in evidence.backends
+        if name in records and not records[name].error
+    ]
+    tried = evidence.directions
+    if tried and tried.experiments:
+        found.append(_place("directions", DIRECTIONS, tried.backend, tried.environment))
+    return found
 
 
 def _places_of(run: FinishedRun) -> Iterator[Place]:

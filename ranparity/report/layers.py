@@ -56,8 +56,8 @@ INTRODUCTION = text(
     "shapes for a batch of one, trainable parameters, and multiply-accumulates of convolutions "
     "and inner products. What is usual goes without saying: strides of 1, no padding, one group, "
     "no bias, sums without weights, Caffe's ceil rule in pools, and BN's eps of 1e-05 and momentum "
-    "of 0.9. These are the tables that the checks hold the Keras models against. An HTML page holds "
-    "those of the published nets and links to the others, which are files beside it."
+    "of 0.9. These are the tables that the checks hold the Keras models against. An HTML page "
+    "holds those of the published nets and links to the others, which are files beside it."
 )
 
 

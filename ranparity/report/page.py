@@ -8,6 +8,7 @@ from ranparity.models import zoo
 from ranparity.report import (
     alterations,
     claims,
+    directions,
     endurance,
     environments,
     features,
@@ -15,6 +16,7 @@ from ranparity.report import (
     masks,
     structure,
     training,
+    whole_zoo,
 )
 from ranparity.report.document import (
     Bullets,
@@ -37,7 +39,7 @@ TITLE = "ranparity: is this network the same network everywhere?"
 
 def problems(evidence: Evidence) -> list[Text]:
     """All that failed, differs or is missing; nothing else makes a report fail."""
-    parts = (structure, alterations, training, masks, features, endurance, claims)
+    parts = (structure, alterations, training, masks, features, whole_zoo, endurance, claims)
     return [problem for part in parts for problem in part.problems(evidence)]
 
 
@@ -57,7 +59,9 @@ def document(evidence: Evidence, found: Sequence[Text]) -> Document:
         training.section(evidence),
         masks.section(evidence),
         features.section(evidence),
+        whole_zoo.section(evidence),
         endurance.section(evidence),
+        directions.section(evidence),
         claims.section(evidence),
         layers.section(),
         environments.section(evidence),
@@ -110,7 +114,9 @@ def _summary(evidence: Evidence) -> Iterator[Text]:
     for group in groups(evidence):
         if group.finished:
             yield _trained(group)
+    yield text(_to("The whole zoo", "zoo"), f": {whole_zoo.summary(evidence)}")
     yield text(_to("Endurance", "endurance"), f": {endurance.summary(evidence)}")
+    yield text(_to("Directions", "directions"), f": {directions.summary(evidence)}")
     yield text(_to("Claims", "claims"), f": {claims.summary(evidence)}")
 
 

@@ -6,6 +6,7 @@
                                      masks.json, masks.png, features.json, where they were made
     data/endurance-<backend>.json    runs that were killed and resumed, as `nox -s endurance` does
     data/directions.json             which of two is larger, at small scale
+    data/zoo-<backend>.json          every net run once, and short trainings, as `nox -s zoo` does
 
 Each may hold "error" in place of its evidence: why there is none. Keys that are not known are
 passed over; a record that lacks what it must have is read as one with an error that says so.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ranparity.errors import InputError
@@ -26,6 +27,7 @@ from ranparity.report import (
     endurance_record,
     features_record,
     masks_record,
+    zoo_record,
 )
 from ranparity.report.alteration_record import ALTERATIONS, AlterationRecord
 from ranparity.report.check_record import CheckRecord
@@ -36,6 +38,7 @@ from ranparity.report.masks_record import MasksRecord
 from ranparity.report.reading import Fields, MalformedError, parse_json
 from ranparity.report.run_record import read_run
 from ranparity.report.runs import FailedRun, FinishedRun, Run
+from ranparity.report.zoo_record import ZooRecord
 from ranparity.training import backends
 
 Files = Mapping[str, bytes]  # by path relative to the reports folder, with "/"
@@ -59,6 +62,7 @@ class Evidence:
         directions: What became of claims about which of two is larger, if they were tried.
         masks: The attention masks of runs, in the order of the runs' names.
         features: The features of runs, likewise.
+        zoo: Every net run once, and the short trainings, by backend.
     """
 
     backends: tuple[str, ...]
@@ -70,6 +74,7 @@ class Evidence:
     directions: DirectionRecord | None = None
     masks: tuple[MasksRecord, ...] = ()
     features: tuple[FeaturesRecord, ...] = ()
+    zoo: Mapping[str, ZooRecord] = field(default_factory=dict)
 
     @property
     def trained(self) -> set[str]:
@@ -132,7 +137,7 @@ def _run_files(folder: Path) -> dict[str, bytes]:
 
 
 def _is_record(path: str) -> bool:
-    alone = (check_record.PATH, endurance_record.PATH)
+    alone = (check_record.PATH, endurance_record.PATH, zoo_record.PATH)
     if path in (ALTERATIONS, DIRECTIONS) or any(pattern.fullmatch(path) for pattern in alone):
         return True
     return _RUN.fullmatch(path) is not None and path.rpartition("/")[2] in RUN_FILES
@@ -142,9 +147,10 @@ def evidence(files: Files) -> Evidence:
     """Reads all records; what cannot be read is there as an error."""
     checks = {record.backend: record for record in check_record.read(files)}
     kills = {record.backend: record for record in endurance_record.read(files)}
+    whole = {record.backend: record for record in zoo_record.read(files)}
     runs = list(_runs(files))
     trained = {run.backend for run in runs if run.backend}
-    names = (*backends.NAMES, *sorted({*checks, *trained, *kills} - {*backends.NAMES}))
+    names = (*backends.NAMES, *sorted({*checks, *trained, *kills, *whole} - {*backends.NAMES}))
     runs.sort(key=lambda run: (names.index(run.backend) if run.backend else len(names), run.id))
     return Evidence(
         backends=names,
@@ -156,6 +162,7 @@ def evidence(files: Files) -> Evidence:
         directions=direction_record.read(files[DIRECTIONS]) if DIRECTIONS in files else None,
         masks=tuple(masks_record.read(files)),
         features=tuple(features_record.read(files)),
+        zoo=whole,
     )
 
 

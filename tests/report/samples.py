@@ -200,6 +200,52 @@ def endurance(backend: str) -> dict[str, Any]:
     }
 
 
+def zoo_net(entry: zoo.Entry) -> dict[str, Any]:
+    """A net that was run and passes."""
+    assert entry.integers is not None
+    return {
+        "model": entry.name,
+        "title": entry.title,
+        "parameters": entry.integers.trainable_parameters,
+        "initial_weights_digest": sha("weights", entry.name),
+        "image_digest": sha("image"),
+        "logits": "1 -4 0.5",
+        "faults": [],
+        "compared": 1000,
+        "differ": 0,
+        "differences": [],
+        "seconds": {"build": 0.5, "forward": 1.5, "level 0": 2.0},
+        "verdict": "pass",
+    }
+
+
+def zoo_training(model: str) -> dict[str, Any]:
+    """A short training that passes."""
+    return {
+        "model": model,
+        "options": ["--data", "digits", "--epochs", "1"],
+        "first_loss": 2.5,
+        "last_loss": 1.5,
+        "steps": 22,
+        "test_accuracy": 0.25,
+        "seconds": 30.0,
+        "initial_weights_digest": sha("weights", model),
+        "tape_digest": sha("tape", model),
+        "faults": [],
+        "verdict": "pass",
+    }
+
+
+def whole_zoo(backend: str) -> dict[str, Any]:
+    """Every net run once, and two short trainings."""
+    return {
+        "backend": backend,
+        "environment": ENVIRONMENT | {"framework": f"{backend} 1.0"},
+        "nets": [zoo_net(entry) for entry in zoo.ENTRIES.values()],
+        "trainings": [zoo_training(name) for name in ("attention56-cifar", "dranet-cifar")],
+    }
+
+
 def reports(backends: tuple[str, ...] = BACKENDS) -> Files:
     """All records of a reports folder in which everything passes."""
     files = {"data/alterations.json": encoded(alterations())}

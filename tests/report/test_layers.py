@@ -24,7 +24,7 @@ def test_a_table_has_every_layer_and_the_integers_of_the_source(name: str) -> No
     assert len(table.rows) == 1 + integers.layers + 1  # the input, the layers, the totals
     total = [words(cell.text) for cell in table.rows[-1]]
     assert total[0] == "Total"
-    assert total[1].startswith(f"{integers.layers} layers, ")
+    assert total[1].startswith(f"{integers.layers:,} layers, ")
     assert total[5:7] == [f"{integers.trainable_parameters:,}", f"{integers.macs:,}"]
 
 

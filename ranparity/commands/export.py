@@ -94,9 +94,13 @@ def _writing(path: Path) -> Iterator[None]:
 
 def exported(entry: zoo.Entry, hw: tuple[int, int]) -> str:
     """The text of an entry's prototxt, header included, for an input size in pixels."""
+    from keras.initializers import Zeros
+
     from ranparity.models.export import to_prototxt
 
-    model = entry.build(input_shape=(*hw, entry.input_shape[2]), data_format="channels_last")
+    shape = (*hw, entry.input_shape[2])
+    # No weight's value is in the file, and drawing millions takes seconds.
+    model = entry.build(input_shape=shape, data_format="channels_last", initializer=Zeros)
     return _header(entry, hw) + to_prototxt(model, entry.title, entry.release)
 
 

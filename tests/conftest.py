@@ -11,7 +11,11 @@ from typing import Any
 
 import hypothesis
 import pytest
+from filelock import FileLock
 
+from tests import workload
+
+workload.keep_apart()  # before a framework counts the CPUs
 os.environ["KERAS_BACKEND"] = "torch"  # of this process; the other backends have their own
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -26,31 +30,50 @@ BACKENDS = ("torch", "tensorflow", "jax")
 TESTS = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the tests out, the longest files come first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: workload.first(item.nodeid.partition("::")[0]))
+
+
 class Results(dict[str, Any]):
     """What the model worker of one backend found: arrays by case and name."""
 
 
 @pytest.fixture(scope="session")
-def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A folder that the workers of all backends leave their models in."""
-    return tmp_path_factory.mktemp("backends")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "backends"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
 def model_results(shared_folder: Path) -> dict[str, Results]:
-    """Runs tests/models/worker.py once on each backend, one after the other."""
+    """Runs tests/models/worker.py on each backend, whichever process of pytest comes first."""
     import numpy as np
 
     found = {}
-    for backend in BACKENDS:
-        switches = {"KERAS_BACKEND": backend, "JAX_ENABLE_X64": "1", "OMP_NUM_THREADS": "1"}
-        environment = os.environ | switches
-        command = [sys.executable, os.fspath(TESTS / "models" / "worker.py"), shared_folder]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{backend}: {done.stderr[-3000:]}"
-        with np.load(shared_folder / f"{backend}.npz") as arrays:
-            found[backend] = Results(arrays)
+    with FileLock(shared_folder / "lock"):
+        for backend in BACKENDS:
+            path = shared_folder / f"{backend}.npz"
+            if not path.is_file():
+                run_models(backend, shared_folder)
+            with np.load(path) as arrays:
+                found[backend] = Results(arrays)
     return found
+
+
+def run_models(backend: str, folder: Path) -> None:
+    """Runs tests/models/worker.py on a backend."""
+    switches = {"KERAS_BACKEND": backend, "JAX_ENABLE_X64": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, os.fspath(TESTS / "models" / "worker.py"), os.fspath(folder)]
+    done = subprocess.run(
+        command, env=os.environ | switches, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{backend}: {done.stderr[-3000:]}"
 
 
 @pytest.fixture(params=BACKENDS)

@@ -34,7 +34,16 @@ LEAVES = {"caffe", "data", "kernels", "workers"}  # import nothing of ours but e
 TOGETHER = {"commands", "run", "cli", "__main__"}  # the command line: `run` is one of its commands
 FRAMEWORKS = {"torch", "tensorflow", "jax"}
 MAY_FRAMEWORK = ("training/backends/", "kernels/", "caffe/arbiter")
-NO_KERAS = ("caffe/", "claims/", "data/", "report/", "cli.py", "workers.py", "files.py", "errors.py")
+NO_KERAS = (
+    "caffe/",
+    "claims/",
+    "data/",
+    "report/",
+    "cli.py",
+    "workers.py",
+    "files.py",
+    "errors.py",
+)
 HEAVY = {"keras", "torch", "tensorflow", "jax", "matplotlib", "sklearn", "scipy", "h5py"}
 
 

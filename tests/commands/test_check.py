@@ -7,9 +7,11 @@ import json
 import pytest
 
 from ranparity.cli import main
+from ranparity.models import entry as entries
 from ranparity.models import zoo
 from ranparity.parity.alterations import Proof
 from ranparity.workers import WorkerError
+from tests.in_process import checks_here  # noqa: F401
 
 
 def test_a_pass_is_told_with_the_papers_figures(capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,6 +23,7 @@ def test_a_pass_is_told_with_the_papers_figures(capsys: pytest.CaptureFixture[st
     assert "1 of 1 nets pass" in out
 
 
+@pytest.mark.usefixtures("checks_here")
 def test_another_size_names_what_it_adapts(capsys: pytest.CaptureFixture[str]) -> None:
     command = ["check", "attention56-cifar", "--backend", "torch", "--size", "40x48", "--json"]
     assert main(command) == 0
@@ -33,6 +36,7 @@ def test_another_size_names_what_it_adapts(capsys: pytest.CaptureFixture[str]) -
     assert result["verdict"] == "pass"
 
 
+@pytest.mark.usefixtures("checks_here")
 def test_a_difference_is_shown_and_ends_with_1(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
@@ -42,7 +46,7 @@ def test_a_difference_is_shown_and_ends_with_1(
     )
     folder = tmp_path
     (folder / entry.prototxt.name).write_text(altered)  # type: ignore[operator]
-    monkeypatch.setattr(zoo, "PROTOTXT_FOLDERS", (folder,))
+    monkeypatch.setattr(entries, "PROTOTXT_FOLDERS", (folder,))
     assert main(["check", "attention56-cifar", "--backend", "torch"]) == 1
     out = capsys.readouterr().out
     assert "Attention-56-CIFAR: FAIL" in out
@@ -51,6 +55,7 @@ def test_a_difference_is_shown_and_ends_with_1(
     )
 
 
+@pytest.mark.usefixtures("checks_here")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -144,8 +144,8 @@ def test_a_failure_leaves_the_old_file(
 @pytest.mark.usefixtures("no_work")
 def test_an_unknown_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert refusal(capsys, "attention57") == (
-        "unknown model 'attention57': expected one of attention56, attention92, attentionnext56, "
-        "attentionnext92, attention56-cifar"
+        f"unknown model 'attention57': expected one of {', '.join(zoo.ENTRIES)}, or NAME@N for one "
+        "with every width divided by N"
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ranparity.cli import main
+from ranparity.models import zoo
 from tests.caffe.nets import EVERY_TYPE, ROOT, layer, with_input
 from tests.caffe.test_published import faulty
 from tests.programs import ranparity
@@ -221,29 +222,22 @@ def test_an_unknown_erratum(small: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_our_files_say_what_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    heads = {
-        path.stem: shown(capsys, path).splitlines()[:2]
-        for path in sorted(PUBLISHED.glob("*.prototxt"))
-    }
+    heads = {path.stem: shown(capsys, path).splitlines()[:2] for path in PUBLISHED.iterdir()}
     same = "Says the same as the authors' {}-deploy.prototxt{} (canonical digest)"
+    originals = {
+        "Attention-56": same.format("Attention-56", ""),
+        "Attention-92": same.format("Attention-92", ""),
+        "AttentionNeXt-56": same.format("AttentionNeXt-56", ""),
+        "AttentionNeXt-92": same.format("AttentionNeXt-92", ", with classifier-reads-ave_pool"),
+    }
+    assert set(heads) > set(originals)
     assert heads == {
-        "Attention-56": [
-            "Attention-56, input data 1x3x224x224",
-            same.format("Attention-56", ""),
-        ],
-        "Attention-56-CIFAR": ["Attention-56-CIFAR, input data 1x3x32x32", ""],
-        "Attention-92": [
-            "Attention-92, input data 1x3x224x224",
-            same.format("Attention-92", ""),
-        ],
-        "AttentionNeXt-56": [
-            "AttentionNext-56, input data 1x3x224x224",
-            same.format("AttentionNeXt-56", ""),
-        ],
-        "AttentionNeXt-92": [
-            "AttentionNeXt-92, input data 1x3x224x224",
-            same.format("AttentionNeXt-92", ", with classifier-reads-ave_pool"),
-        ],
+        entry.title: [
+            f"{entry.release.net_name or entry.title}, input data 1x3x{entry.input_shape[0]}x"
+            f"{entry.input_shape[1]}",
+            originals.get(entry.title, ""),
+        ]
+        for entry in zoo.ENTRIES.values()
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from ranparity.errors import InputError
 from ranparity.models import zoo
-from ranparity.models.config import AttentionConfig, Stage
+from ranparity.models.config import AttentionConfig, Config, DRANetConfig, ResNetConfig, Stage
 
 
 @pytest.mark.parametrize("name", zoo.ENTRIES)
@@ -22,7 +22,10 @@ def test_an_unknown_name_lists_the_known() -> None:
     with pytest.raises(InputError) as caught:
         zoo.entry("attention57")
     names = ", ".join(zoo.ENTRIES)
-    assert str(caught.value) == f"unknown model 'attention57': expected one of {names}"
+    assert str(caught.value) == (
+        f"unknown model 'attention57': expected one of {names}, or NAME@N for one with every width "
+        "divided by N"
+    )
 
 
 def test_an_entry_without_its_prototxt_says_how_to_write_it() -> None:
@@ -31,23 +34,37 @@ def test_an_entry_without_its_prototxt_says_how_to_write_it() -> None:
         other.prototxt  # noqa: B018
 
 
-def convolutions(config: AttentionConfig) -> int:
-    """Convolutions as the paper counts them, worked out from the structure in section 3."""
+def convolutions(config: Config) -> int:
+    """Convolutions as the sources count them, worked out from the structure that they describe."""
+    if isinstance(config, DRANetConfig):
+        return convolutions(config.backbone)
+    if isinstance(config, ResNetConfig):
+        return 1 + 2 * sum(config.units) + len(config.units) - 1  # and where the width changes
+    return 1 + sum(of_stage(config, stage) for stage in config.stages)
 
-    def units(stage: Stage) -> int:
-        """3 in the trunk, a fourth at the end; in the mask D down, one more, D-1 up, D-1 skips."""
-        mask = stage.mask_depth + 1 + 2 * (stage.mask_depth - 1)
-        return stage.modules * (4 + mask) + stage.units
 
-    linear = sum(2 * stage.modules for stage in config.stages)
-    projections = len(config.stages)
-    plain = 3 * sum(units(stage) for stage in config.stages)
-    return 1 + 4 * projections + plain + linear
+def of_stage(config: AttentionConfig, stage: Stage) -> int:
+    """Three a unit and one for each projection; two more at the end of a mask (section 3)."""
+    inside = stage.modules * (2 * config.p + config.t + of_mask(config, stage.mask_depth))
+    projected = stage.units + config.module_sum * inside if config.shortcut != "identity" else 0
+    return 3 * (1 + inside + stage.units) + 1 + projected + 2 * stage.modules
+
+
+def of_mask(config: AttentionConfig, depth: int) -> int:
+    """Units: r below each pool and r more at the bottom, r above each resizing but the last.
+
+    A skip is a unit more for each level but the lowest. Without a pool there are r and r.
+    """
+    if config.mask == "local":
+        return 3
+    levels = max(depth, 1) - 1
+    return config.r * (max(depth, 1) + 1 + levels) + config.mask_skip * levels
 
 
 @pytest.mark.parametrize("name", zoo.ENTRIES)
 def test_the_recorded_convolutions_are_the_papers(name: str) -> None:
     entry = zoo.entry(name)
+    assert entry.integers is not None
     assert convolutions(entry.config) == entry.integers.convolutions
 
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ import numpy as np
 
 from ranparity.models import layers
 from ranparity.models.attention import build_attention
-from ranparity.models.describe import caffe_layers
+from ranparity.models.describe import caffe_layers, describe
+from ranparity.models.export import to_prototxt
 from tests.models import cases
 
 Found = Iterator[tuple[str, Any]]
@@ -42,12 +45,26 @@ def seed_weights(owner: Any) -> None:
         variable.assign(cases.value(path, tuple(variable.shape)))
 
 
+def called(owner: Any, x: Any, **arguments: Any) -> Any:
+    """What a layer or a model gives; JAX compiles it as one, not every operation by itself."""
+    if keras.backend.backend() != "jax":
+        return owner(x, **arguments)
+    import jax
+
+    kept = owner.non_trainable_variables
+    values = ([v.value for v in variables] for variables in (owner.trainable_variables, kept))
+    made, after = jax.jit(partial(owner.stateless_call, **arguments))(*values, x)
+    for variable, value in zip(kept, after, strict=True):
+        variable.assign(value)
+    return made
+
+
 def run_layer(case: cases.LayerCase, first: bool) -> Found:
-    """A layer's result as NHWC, and a batch norm's statistics."""
+    """A layer's result as NHWC (each of them, of a slice), and a batch norm's statistics."""
     given = [nchw(x) if first else x for x in cases.inputs(case)]
     given = [keras.ops.convert_to_tensor(x) for x in given]
     arguments = dict(case.arguments)
-    if case.layer in ("Convolution", "CaffePool", "Interp", "InnerProduct"):
+    if case.layer in cases.ON_MAPS:
         arguments["data_format"] = "channels_first" if first else "channels_last"
     if case.layer == "BN":
         arguments["axis"] = 1 if first else -1
@@ -57,35 +74,48 @@ def run_layer(case: cases.LayerCase, first: bool) -> Found:
     x = given if len(given) > 1 else given[0]
     layer.build([t.shape for t in given] if len(given) > 1 else x.shape)
     seed_weights(layer)
-    y = array(layer(x, training=case.training) if case.layer == "BN" else layer(x))
-    assert y.dtype == np.float64, (case.name, y.dtype)
+    made = called(layer, x, **({"training": case.training} if case.layer == "BN" else {}))
     stated = layer.compute_output_shape([t.shape for t in given] if len(given) > 1 else x.shape)
-    assert tuple(stated) == y.shape, (case.name, stated, y.shape)
-    yield "y", nhwc(y) if first else y
+    if not isinstance(made, list):
+        made, stated = [made], [stated]
+    for number, (y, shape) in enumerate(zip(map(array, made), stated, strict=True)):
+        assert y.dtype == np.float64, (case.name, y.dtype)
+        assert tuple(shape) == y.shape, (case.name, shape, y.shape)
+        yield f"y{number or ''}", nhwc(y) if first else y
     if case.layer == "BN":
         yield "mean", array(layer.moving_mean)
         yield "variance", array(layer.moving_variance)
 
 
-def run_model(kind: str, first: bool) -> Found:
-    """Every blob of a narrow net in inference and in training mode, as NHWC."""
-    config, size = cases.narrow(kind)
+def narrow(kind: str, first: bool) -> tuple[keras.Model, int]:
+    """A narrow net, and its input size."""
+    entry, size = cases.narrow(kind)
     shape = (3, size, size) if first else (size, size, 3)
-    model = build_attention(
-        config,
-        input_shape=shape,
-        classes=10,
-        data_format="channels_first" if first else "channels_last",
-    )
+    data_format = "channels_first" if first else "channels_last"
+    model = entry.build(input_shape=shape, classes=10, data_format=data_format)
     seed_weights(model)
+    return model, size
+
+
+def structure(model: keras.Model) -> Found:
+    """What a check is given of a model, and on torch what the exporter writes of it."""
+    yield "description", json.dumps(describe(model).to_json())
+    if keras.backend.backend() == "torch":
+        yield "prototxt", to_prototxt(model, model.name)
+
+
+def run_model(kind: str, model: keras.Model, size: int, first: bool) -> Found:
+    """Every blob of a narrow net in training mode, of some also in inference mode, as NHWC."""
     x = np.random.default_rng(0).standard_normal((2, size, size, 3))
     ordered = caffe_layers(model)
-    probe = keras.Model(model.input, [layer.output for layer in ordered])
-    for training in (True,) if first else (False, True):
+    outputs = [(layer.caffe_name, y) for layer in ordered for y in keras.tree.flatten(layer.output)]
+    probe = keras.Model(model.input, [y for _, y in outputs])
+    for training in (True,) if first or kind in cases.NARROWER else (False, True):
         blobs = probe(nchw(x) if first else x, training=training)
-        for layer, blob in zip(ordered, map(array, blobs), strict=True):
-            assert blob.dtype == np.float64, (kind, layer.name, blob.dtype)
-            yield f"{training}|{layer.caffe_name}", nhwc(blob) if first else blob
+        for place, ((name, _), blob) in enumerate(zip(outputs, map(array, blobs), strict=True)):
+            assert blob.dtype == np.float64, (kind, name, blob.dtype)
+            key = f"{training}|{name}" + (f"|{place}" if "attractor" in name else "")
+            yield key, nhwc(blob) if first else blob
     for layer in ordered:
         if isinstance(layer, layers.BN):
             yield f"mean|{layer.caffe_name}", array(layer.moving_mean)
@@ -142,19 +172,23 @@ def run_fit() -> Found:
 def main(folder: Path) -> None:
     found: dict[str, Any] = {}
 
-    def keep(case: str, items: Found) -> None:
+    def keep(case: str, items: Iterable[tuple[str, Any]]) -> None:
         found.update({f"{case}|{name}": np.asarray(item) for name, item in items})
 
     keep("saved", run_saved(folder))
     keep("fit", run_fit())
+    keep("msra", [("kernel", array(layers.MSRA(seed=1)((3, 3, 64, 128), "float32")))])
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
     for first in (False, True):
         side = "channels_first" if first else "channels_last"
         for name, case in cases.LAYERS.items():
             keep(f"{side}|{name}", run_layer(case, first))
-        for kind in cases.NARROW if not first else cases.NARROW_FIRST:
-            keep(f"{side}|{kind}", run_model(kind, first))
+        for kind in (*cases.NARROW, *cases.NARROWER) if not first else cases.NARROW_FIRST:
+            model, size = narrow(kind, first)
+            if not first:
+                keep(f"structure|{kind}", structure(model))
+            keep(f"{side}|{kind}", run_model(kind, model, size, first))
     np.savez(folder / f"{keras.backend.backend()}.npz", **found)
 
 

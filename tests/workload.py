@@ -1,0 +1,52 @@
+"""How the suite is shared out among processes: whole files, the longest first, each on its CPUs.
+
+pytest-xdist starts the processes (`-n` in pyproject.toml; `pytest -n0` has none) and gives them
+whole files, so that what a module's fixture starts is started once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+LONGEST = (
+    "tests/models/test_attention.py",
+    "tests/parity/test_endurance.py",
+    "tests/test_run.py",
+    "tests/training/test_session.py",
+    "tests/parity/test_check.py",
+    "tests/parity/test_alterations.py",
+    "tests/training/test_backends.py",
+    "tests/commands/test_check.py",
+)
+"""Files that take longest, so that they do not come last, when other processes have ended."""
+
+
+def share(cpus: Sequence[int], place: int, processes: int) -> Sequence[int]:
+    """The CPUs of one of several processes: a part of its own, or one that it shares.
+
+    Args:
+        cpus: All that there are.
+        place: The process's number, from 0.
+        processes: How many there are.
+    """
+    first, last = (len(cpus) * number // processes for number in (place, place + 1))
+    return cpus[first:last] or [cpus[place % len(cpus)]]
+
+
+def keep_apart() -> None:
+    """Keeps this process, and all that it starts, to its own CPUs, where the system can do that.
+
+    A framework starts a thread for each CPU. Where two processes do so on the same CPUs, threads
+    that wait for others keep those from running, and a step takes several times as long.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cpus, processes = sorted(os.sched_getaffinity(0)), os.environ["PYTEST_XDIST_WORKER_COUNT"]
+        place = int(worker.removeprefix("gw")) % int(processes)  # one that died has a successor
+        os.sched_setaffinity(0, share(cpus, place, int(processes)))
+
+
+def first(file: str) -> int:
+    """Where a file comes among the others: a number to sort by."""
+    return LONGEST.index(file) if file in LONGEST else len(LONGEST)

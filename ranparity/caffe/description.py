@@ -110,5 +110,6 @@ def _described(data: dict[str, Any]) -> Described:
             macs=facts["macs"],
             attributes=facts["attributes"],
             shared=facts["shared"],
+            borrowed=tuple(facts["borrowed"]),
         ),
     )

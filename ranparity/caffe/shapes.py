@@ -116,17 +116,18 @@ def infer(graph: Graph) -> list[tuple[Node, Facts]]:
     result = []
     for node in graph.nodes:
         found = facts(node, [shapes[name] for name in node.inputs], graph.source)
-        _check_shared(node, found, shared, graph.source)
+        found = _with_borrowed(node, found, shared, graph.source)
         shapes.update(zip(node.outputs, found.tops, strict=True))
         result.append((node, found))
     return result
 
 
-def _check_shared(node: Node, found: Facts, shared: dict[str, Shape], source: str) -> None:
-    """Refuses a parameter that is shared with another shape; notes the shapes.
+def _with_borrowed(node: Node, found: Facts, shared: dict[str, Shape], source: str) -> Facts:
+    """Says which parameters a layer before has; one of another shape is refused.
 
     Source: BVLC/caffe, src/caffe/net.cpp, Net::AppendParam, whose share mode is strict.
     """
+    borrowed = tuple(parameter for parameter, name in found.shared.items() if name in shared)
     for parameter, name in found.shared.items():
         shape = found.parameters[parameter]
         if shared.setdefault(name, shape) != shape:
@@ -135,6 +136,7 @@ def _check_shared(node: Node, found: Facts, shared: dict[str, Shape], source: st
                 f'{by(shared[name])} for the parameter "{name}", which a layer before it shares; '
                 f"found {by(shape)}"
             )
+    return dataclasses.replace(found, borrowed=borrowed)
 
 
 def totals(inputs: int, layers: Sequence[Facts]) -> Totals:

@@ -27,6 +27,7 @@ class Facts:
         macs: Multiply-accumulates of convolutions and inner products for one item of the batch.
         attributes: What determines the computation beside shapes and order of inputs.
         shared: Of the parameters that layers share, the name by which they do (`param.name`).
+        borrowed: Those of them that a layer before has already, which are not counted again.
     """
 
     tops: tuple[Shape, ...]
@@ -35,11 +36,13 @@ class Facts:
     macs: int = 0
     attributes: Mapping[str, Attribute] = dataclasses.field(default_factory=dict)
     shared: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    borrowed: tuple[str, ...] = ()
 
     @property
     def parameter_count(self) -> int:
-        """Number of trainable elements."""
-        return sum(map(math.prod, self.parameters.values()))
+        """Number of trainable elements, without what is borrowed."""
+        own = (shape for name, shape in self.parameters.items() if name not in self.borrowed)
+        return sum(map(math.prod, own))
 
     @property
     def statistic_count(self) -> int:

@@ -32,7 +32,7 @@ def test_a_twin_is_on_each_backend_what_torch_exports(
     live = Description.from_json(json.loads(told(model_results[backend], name, "description")))
     result = compare(live, graph.build(prototxt.parse(text)))
     assert result.differences == []
-    assert result.compared > 10 * len(live.layers)
+    assert result.compared > 8 * len(live.layers)
 
 
 def test_every_setting_of_a_net_of_the_zoo_is_in_a_twin() -> None:

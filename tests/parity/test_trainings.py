@@ -74,6 +74,14 @@ time.sleep(60)
 """
 
 
+@pytest.fixture
+def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets two jobs run at once, on one processor where this process has no more."""
+    ours = sorted(os.sched_getaffinity(0))
+    monkeypatch.setattr(trainings, "_processors", lambda: [ours[0], ours[-1]])
+
+
+@pytest.mark.usefixtures("two_at_once")
 def test_whoever_leaves_early_ends_what_runs(tmp_path: Path) -> None:
     begun, place = tmp_path / "begun", tmp_path / "ended"
     waits = job("waits", WAITS.format(place=str(place), begun=str(begun)))
@@ -86,6 +94,7 @@ def test_whoever_leaves_early_ends_what_runs(tmp_path: Path) -> None:
     assert time.monotonic() - since < 30
 
 
+@pytest.mark.usefixtures("two_at_once")
 def test_one_that_does_not_heed_is_killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(trainings, "GRACE", 0.2)
     begun = tmp_path / "begun"

@@ -94,9 +94,7 @@ def convolutions(*names: str) -> str:
         (["w/b", "v/b", "/"], 3, 2),
     ],
 )
-def test_a_shared_parameter_counts_once(
-    names: list[str], weights: int, biases: int
-) -> None:
+def test_a_shared_parameter_counts_once(names: list[str], weights: int, biases: int) -> None:
     found = described(convolutions(*names))
     count = weights * 3 * 3 * 3 * 3 + biases * 3
     assert found.totals == Totals(

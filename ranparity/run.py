@@ -13,14 +13,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ranparity.errors import InputError
 from ranparity.training import backends, options, planning, recipe
 from ranparity.training.planning import DATA, MODEL, SEED
-
-if TYPE_CHECKING:
-    pass
 
 DESCRIPTION = """\
 Train a network and write a run directory. Initial weights, the order of the images and everything

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ranparity.report import scatter
+from ranparity.report import picture_section, scatter
 from ranparity.report.document import (
     Block,
     Cell,
     Figures,
-    Heading,
     Paragraph,
     Section,
     Table,
     Text,
     cell,
-    code,
     columns,
     link,
     text,
 )
 from ranparity.report.features_record import SIDES, FeaturesRecord, Side
 from ranparity.report.records import Evidence
-from ranparity.report.words import FAILED, NOT_RUN, NOTHING, count, percent
+from ranparity.report.words import NOTHING, count, percent
 
 INTRODUCTION = text(
     "DRA-Net adds to the backbone's features f what its attractors make of them, which gives z. "
@@ -38,19 +36,11 @@ INTRODUCTION = text(
 
 def section(evidence: Evidence) -> Section:
     """For each run whose features were measured: a table, and the two pictures."""
-    blocks: list[Block] = [Paragraph(text(NOT_RUN, "."), "absent")]
-    if evidence.features:
-        blocks = [Paragraph(INTRODUCTION)]
-    for record in evidence.features:
-        blocks += _run(record)
-    return Section("features", "Features before and after aggregation", tuple(blocks))
+    blocks = picture_section.blocks(INTRODUCTION, evidence.features, _shown)
+    return Section("features", "Features before and after aggregation", blocks)
 
 
-def _run(record: FeaturesRecord) -> Iterator[Block]:
-    yield Heading(record.of.title)
-    if record.of.error:
-        yield Paragraph(_failure(record), "fail")
-        return
+def _shown(record: FeaturesRecord) -> Iterator[Block]:
     path, drawn = record.of.path, len(record.labels)
     yield Paragraph(
         text(
@@ -91,11 +81,4 @@ def _accuracy(side: Side) -> Cell:
 
 def problems(evidence: Evidence) -> Iterator[Text]:
     """Says which records are damaged."""
-    for record in evidence.features:
-        if record.of.error:
-            yield text("Features of ", code(record.of.run), ": ", *_failure(record))
-
-
-def _failure(record: FeaturesRecord) -> Text:
-    path = record.of.path
-    return text(FAILED, ": ", code(record.of.error), " (", link(path, path), ")")
+    return picture_section.problems("Features", evidence.features)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ranparity.report import picture_section
 from ranparity.report.document import (
     Block,
     Cell,
-    Heading,
     Paragraph,
     Picture,
     Section,
@@ -21,7 +21,7 @@ from ranparity.report.document import (
 )
 from ranparity.report.masks_record import Mask, MasksRecord
 from ranparity.report.records import Evidence
-from ranparity.report.words import FAILED, NOT_RUN, NOTHING, listed, percent, plural
+from ranparity.report.words import NOTHING, listed, percent, plural
 
 INTRODUCTION = text(
     "Each attention module multiplies the map of its trunk by a mask. For some images, and with "
@@ -34,19 +34,11 @@ INTRODUCTION = text(
 
 def section(evidence: Evidence) -> Section:
     """For each run whose masks were drawn: its picture and a table."""
-    blocks: list[Block] = [Paragraph(text(NOT_RUN, "."), "absent")]
-    if evidence.masks:
-        blocks = [Paragraph(INTRODUCTION)]
-    for record in evidence.masks:
-        blocks += _run(record)
-    return Section("masks", "Attention masks", tuple(blocks))
+    blocks = picture_section.blocks(INTRODUCTION, evidence.masks, _shown)
+    return Section("masks", "Attention masks", blocks)
 
 
-def _run(record: MasksRecord) -> Iterator[Block]:
-    yield Heading(record.of.title)
-    if record.of.error:
-        yield Paragraph(_failure(record), "fail")
-        return
+def _shown(record: MasksRecord) -> Iterator[Block]:
     computed, path = record.of.backend, record.of.path
     images = listed(list(record.images))
     yield Paragraph(text(f"Computed with {computed}, of {images} (", link(path, path), ")."))
@@ -90,11 +82,4 @@ def describe(record: MasksRecord) -> str:
 
 def problems(evidence: Evidence) -> Iterator[Text]:
     """Says which records are damaged."""
-    for record in evidence.masks:
-        if record.of.error:
-            yield text("Masks of ", code(record.of.run), ": ", *_failure(record))
-
-
-def _failure(record: MasksRecord) -> Text:
-    path = record.of.path
-    return text(FAILED, ": ", code(record.of.error), " (", link(path, path), ")")
+    return picture_section.problems("Masks", evidence.masks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -107,16 +108,23 @@ class Builder:
         """A sigmoid."""
         return self._add(layers.Sigmoid, name, x)
 
-    def inner_product(self, x: Any, name: str, units: int) -> Any:
+    def inner_product(self, x: Any, name: str, units: int, **start: Any) -> Any:
         """A dense layer with bias on the flattened map."""
-        return self._add(
-            layers.InnerProduct,
-            name,
-            x,
-            units=units,
-            kernel_initializer=self.initializer(),
-            data_format=self.data_format,
-        )
+        start = {"kernel_initializer": self.initializer(), **start}
+        made = layers.InnerProduct
+        return self._add(made, name, x, units=units, data_format=self.data_format, **start)
+
+    def linear(self, x: Any, name: str, units: int) -> Any:
+        """A dense layer that starts as PyTorch's `Linear` does, unless the net has an initializer.
+
+        Kernel and bias are uniform within 1 / sqrt(fan_in) (pytorch/pytorch,
+        torch/nn/modules/linear.py, reset_parameters).
+        """
+        bound = 1 / math.sqrt(math.prod(x.shape[1:]))
+        start: dict[str, Any] = {"bound": bound}
+        if self.initializer is layers.MSRA:
+            start |= {f"{part}_initializer": layers.Uniform(bound) for part in ("kernel", "bias")}
+        return self.inner_product(x, name, units, **start)
 
     def normalize(self, x: Any, name: str) -> Any:
         """The L2 normalisation over channels at each position."""

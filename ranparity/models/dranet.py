@@ -12,6 +12,9 @@ The published code multiplies the attractors by w and then contracts them with w
 square. Its regulariser is the mean over attractor pairs (i < j) of a learned distance (an MLP
 2048-1024-1 on both attractors, ReLU after both layers), *added* with the weight 1e-3; the text
 says that it encourages diversity. Both readings are built, by name.
+
+The dense layers after the features start as PyTorch's do. Caffe's `msra` makes the first weights of
+the attractors so unequal that every image takes the same one, and none learns to take another.
 """
 
 from __future__ import annotations
@@ -91,8 +94,8 @@ def build_dranet(
 
 def mlp(net: Builder, x: Any, name: str, hidden: int, units: int) -> Any:
     """Two dense layers with a ReLU between."""
-    x = net.relu(net.inner_product(x, f"{name}/fc1", hidden), f"{name}/fc1/relu")
-    return net.inner_product(x, f"{name}/fc2", units)
+    x = net.relu(net.linear(x, f"{name}/fc1", hidden), f"{name}/fc1/relu")
+    return net.linear(x, f"{name}/fc2", units)
 
 
 def aggregation(net: Builder, f: Any, attractors: Any, config: DRANetConfig) -> Any:
@@ -100,11 +103,11 @@ def aggregation(net: Builder, f: Any, attractors: Any, config: DRANetConfig) -> 
 
     In Caffe the contraction is a Power of 2 and an InnerProduct whose weight is the attractors'.
     """
-    h = net.inner_product(f, "embedding", config.hidden)
+    h = net.linear(f, "embedding", config.hidden)
     classes = attractors.shape[0]
     w = net.softmax(mlp(net, h, "weights", config.weighting, classes), "weights/softmax")
     a = net.product_with(net.power(w, "weights/squared", 2.0), "aggregation", attractors)
-    a = net.inner_product(a, "aggregation/fc", f.shape[-1])
+    a = net.linear(a, "aggregation/fc", f.shape[-1])
     return net.eltwise("SUM", AGGREGATED, f, a)
 
 

@@ -10,7 +10,7 @@ from google.protobuf import text_format
 
 from ranparity.caffe import caffe_pb2
 from ranparity.caffe.description import Described
-from ranparity.models.describe import describe
+from ranparity.models.describe import caffe_layers, describe
 from ranparity.models.entry import Release
 
 Writer = Callable[[Any, Described, Release], None]
@@ -45,6 +45,7 @@ def to_prototxt(model: keras.Model, title: str, release: Release | None = None) 
         net.input.append(given.name)
         net.input_shape.add(dim=given.shape)
     blobs = {given.name: given.name for given in description.inputs}
+    bounds = {layer.caffe_name: getattr(layer, "bound", 0.0) for layer in caffe_layers(model)}
     readers = _reader_counts(description.layers)
     for layer in description.layers:
         message = net.layer.add(name=layer.name, type=layer.type)
@@ -56,6 +57,8 @@ def to_prototxt(model: keras.Model, title: str, release: Release | None = None) 
         _write_common(message, layer)
         if layer.type in WRITERS:
             WRITERS[layer.type](message, layer, release)
+        if bound := bounds[layer.name]:
+            _uniform_fillers(message.inner_product_param, bound)
     return text_format.MessageToString(net)
 
 
@@ -100,6 +103,11 @@ def _weight_filler(param: Any, release: Release) -> None:
     """Says how a net of our own starts; the published files, frozen, leave it out."""
     if not release.frozen:
         param.weight_filler.type = "msra"
+
+
+def _uniform_fillers(param: Any, bound: float) -> None:
+    for filler in (param.weight_filler, param.bias_filler):
+        filler.CopyFrom(caffe_pb2.FillerParameter(type="uniform", min=-bound, max=bound))
 
 
 @writes("Convolution")

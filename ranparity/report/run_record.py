@@ -12,7 +12,7 @@ from ranparity.report.logs import read_epochs, read_steps
 from ranparity.report.reading import Fields, MalformedError, parse_json
 from ranparity.report.runs import FailedRun, FinishedRun, Part, Run, Task
 
-TAPE = "tape (MSRA)"  # as `ranparity.training.starting` has it, which loads too much for here
+TAPE = "tape"  # as `ranparity.training.starting` has it, which loads too much for here
 
 
 def read_run(name: str, files: Mapping[str, bytes | None]) -> Run:

@@ -23,7 +23,7 @@ from ranparity.training.plan import Plan
 from ranparity.training.variables import Model, State
 from ranparity.training.weights import Source
 
-TAPE = "tape (MSRA)"  # what the record calls it
+TAPE = "tape"  # what the record calls it
 MOST_NAMES = 6  # that a line lists
 
 

@@ -57,13 +57,23 @@ def names(model: Model, variables: Iterable[Variable]) -> list[str]:
 
 def initialise(model: Model, tape: Tape) -> dict[str, NDArray[np.float32]]:
     """Set every variable of a model to its value on the tape, and give those values by name."""
-    variables = named(model)
+    variables, bounds = named(model), _bounds(model)
     values = {
-        name: initial.weight(tape, name, tuple(variable.shape))
+        name: initial.weight(tape, name, tuple(variable.shape), bounds.get(name))
         for name, variable in variables.items()
     }
     assign(variables, values)
     return values
+
+
+def _bounds(model: Model) -> dict[str, float]:
+    """Give what bounds the initial weights of the layers that start uniformly, by variable."""
+    return {
+        _name(layer, variable): layer.bound
+        for layer in model.layers
+        if getattr(layer, "bound", None) is not None
+        for variable in layer.variables
+    }
 
 
 def assign(variables: Mapping[str, Variable], values: State) -> None:

@@ -10,6 +10,10 @@ from ranparity.data.tape import Tape
 from ranparity.errors import InputError
 
 TAPE = Tape(7)
+GOLDEN_UNIFORM = {
+    "kernel": ["-0x1.a387e20000000p-3", "-0x1.33e9a00000000p-5", "0x1.be4fee0000000p-4"],
+    "bias": ["-0x1.926c960000000p-3", "-0x1.6574280000000p-4", "-0x1.625bc80000000p-6"],
+}
 
 
 def test_golden_kernel() -> None:
@@ -44,6 +48,29 @@ def test_golden_parameter() -> None:
     ]
     sampling_error = math.sqrt(2 / parameter.size)
     assert abs((parameter.astype(np.float64) ** 2).mean() / (2 / 10) - 1) < 5 * sampling_error
+
+
+@pytest.mark.parametrize("part", ["kernel", "bias"])
+def test_golden_uniform(part: str) -> None:
+    weight = initial.weight(TAPE, f"embedding/{part}", (4096,), 0.25)
+    assert weight.dtype == np.float32
+    assert [float(x).hex() for x in weight[:3]] == GOLDEN_UNIFORM[part]
+
+
+def test_a_bound_spreads_weights_evenly_from_its_negative_to_itself() -> None:
+    weight = initial.weight(TAPE, "embedding/kernel", (512, 1024), 0.25).astype(np.float64)
+    assert -0.25 <= weight.min() < -0.2499 < 0.2499 < weight.max() <= 0.25
+    assert abs(weight.mean()) < 5 * math.sqrt(0.25**2 / 3 / weight.size)
+    counts, _ = np.histogram(weight, 16, (-0.25, 0.25))
+    assert abs(counts / weight.size * 16 - 1).max() < 5 * math.sqrt(16 / weight.size)
+
+
+def test_a_bound_is_for_kernel_and_bias_alone() -> None:
+    for part in ("gamma", "moving_variance", "parameter"):
+        name = f"x/{part}"
+        assert np.array_equal(
+            initial.weight(TAPE, name, (3, 2), 0.25), initial.weight(TAPE, name, (3, 2))
+        )
 
 
 def test_a_draw_depends_on_seed_and_name_alone() -> None:

@@ -10,17 +10,40 @@ import keras
 import numpy as np
 import pytest
 
+from ranparity.data.tape import Tape
 from ranparity.errors import InputError
 from ranparity.models import layers, zoo
 from ranparity.models.building import functional
 from ranparity.models.describe import caffe_layers
 from ranparity.models.dranet import representations
+from ranparity.training import variables
 from ranparity.training.variables import named
 
 Array = np.ndarray[Any, Any]
 SIZE, CLASSES = 16, 5
 IMAGES = np.random.default_rng(0).standard_normal((3, SIZE, SIZE, 3)).astype("float32")
 CLOSE = {"rtol": 2e-5, "atol": 1e-6}
+
+
+def test_dense_layers_after_the_features_start_as_pytorchs() -> None:
+    """Uniform within 1 / sqrt(fan_in), by Keras as by the tape; the backbone's own by MSRA."""
+    model = zoo.entry("dranet-cifar@16").build(input_shape=(SIZE, SIZE, 3), classes=CLASSES)
+    dense = [layer for layer in model.layers if isinstance(layer, layers.InnerProduct)]
+    assert len(dense) == 8
+    for values in (weights(model), variables.initialise(model, Tape(2))):
+        for layer in dense:
+            bound = layer.kernel.shape[0] ** -0.5
+            both = [values[f"{layer.caffe_name}/{part}"] for part in ("kernel", "bias")]
+            assert 0.8 * bound < max(abs(part).max() for part in both) <= bound * (1 + 1e-6)
+            assert all(part.any() for part in both)
+    backbone = zoo.entry("dranet-cifar@16").build(part="features")
+    assert [x.bound for x in backbone.layers if isinstance(x, layers.InnerProduct)] == [None]
+
+
+def test_another_initializer_holds_for_every_kernel() -> None:
+    model = zoo.entry("dranet-cifar@16").build(initializer=keras.initializers.Zeros)
+    found = {name: value for name, value in weights(model).items() if name.endswith("/kernel")}
+    assert not any(value.any() for value in found.values())
 
 
 def twin(name: str = "dranet-cifar", **arguments: Any) -> keras.Model:

@@ -57,6 +57,21 @@ def test_a_derived_net_can_be_trained_in_caffe() -> None:
             assert layer.convolution_param.weight_filler.type == "msra"
 
 
+def test_a_layer_that_starts_uniformly_says_so() -> None:
+    model = zoo.entry("dranet-cifar@16").build(initializer=keras.initializers.Zeros)
+    net = prototxt.parse(to_prototxt(model, "Net"))
+    starts = {x.name: x.inner_product_param for x in net.layers if x.type == "InnerProduct"}
+    for name, inputs in (("embedding", 32), ("classifier/fc2", 16)):
+        for filler in (starts[name].weight_filler, starts[name].bias_filler):
+            assert (filler.type, filler.min, filler.max) == (
+                "uniform",
+                pytest.approx(-(inputs**-0.5)),
+                pytest.approx(inputs**-0.5),
+            )
+    attractors = starts["aggregation"]
+    assert not attractors.HasField("weight_filler")
+
+
 def test_a_relu_works_in_place_only_as_the_one_reader() -> None:
     """In the ResNeXt form the ReLU overwrites its sum, which a second reader would lack."""
     from ranparity.models import layers

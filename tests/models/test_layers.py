@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -234,10 +235,21 @@ def test_msra_draws_caffes_variance_and_the_same_on_every_backend(
         np.testing.assert_array_equal(found["msra|kernel"], drawn)
 
 
-def test_msra_follows_keras_seed() -> None:
+def test_uniform_fills_its_bounds_and_the_same_on_every_backend(
+    model_results: dict[str, dict[str, Array]],
+) -> None:
+    drawn = keras.ops.convert_to_numpy(layers.Uniform(0.25, seed=1)((64, 128), "float32"))
+    assert -0.25 <= drawn.min() < -0.24 < 0.24 < drawn.max() <= 0.25
+    assert drawn.std() == pytest.approx(0.5 / np.sqrt(12), rel=0.02)
+    for found in model_results.values():
+        np.testing.assert_array_equal(found["uniform|kernel"], drawn)
+
+
+@pytest.mark.parametrize("make", [layers.MSRA, lambda: layers.Uniform(0.5)])
+def test_an_initializer_follows_keras_seed(make: Callable[[], Any]) -> None:
     def draw() -> Array:
         keras.utils.set_random_seed(7)
-        return np.asarray(keras.ops.convert_to_numpy(layers.MSRA()((3, 4))))
+        return np.asarray(keras.ops.convert_to_numpy(make()((3, 4))))
 
     np.testing.assert_array_equal(draw(), draw())
 

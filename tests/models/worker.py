@@ -178,6 +178,7 @@ def main(folder: Path) -> None:
     keep("saved", run_saved(folder))
     keep("fit", run_fit())
     keep("msra", [("kernel", array(layers.MSRA(seed=1)((3, 3, 64, 128), "float32")))])
+    keep("uniform", [("kernel", array(layers.Uniform(0.25, seed=1)((64, 128), "float32")))])
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
     for first in (False, True):

@@ -76,10 +76,8 @@ def test_the_record_says_of_each_stage_what_it_began_and_ended_with(calm: Path) 
     assert [stage["name"] for stage in run["stages"]] == ["features", "aggregation"]
     assert [stage["part"] for stage in run["stages"]] == ["features", "aggregation"]
     assert [(stage["first_step"], stage["steps"]) for stage in run["stages"]] == [(1, 2), (3, 2)]
-    assert features["starting_weights"] == "tape (MSRA)"
-    assert aggregation["starting_weights"] == (
-        "stage features: 30 variables; tape (MSRA): 17 variables"
-    )
+    assert features["starting_weights"] == "tape"
+    assert aggregation["starting_weights"] == ("stage features: 30 variables; tape: 17 variables")
     assert features["initial_weights_digest"] == run["initial_weights_digest"]
     assert aggregation["final_weights_digest"] == run["final_weights_digest"]
     rows = [epoch.split(",") for epoch in (calm / "epochs.csv").read_text().splitlines()[1:]]
@@ -244,7 +242,7 @@ def test_weights_of_another_part_are_taken_as_far_as_they_go(calm: Path, tmp_pat
     name = f"{calm.name}/final.weights.h5"
     assert done.run["starting_weights"] == {"file": name, "digest": source.digest}
     assert stages(tmp_path)[0]["starting_weights"] == (
-        f"{name}, digest {source.digest}: 30 variables; tape (MSRA): 2 variables"
+        f"{name}, digest {source.digest}: 30 variables; tape: 2 variables"
     )
     (line,) = lines
     assert line.startswith(

@@ -63,6 +63,16 @@ def test_variables_are_set_to_the_tape() -> None:
         assert np.array_equal(values[name], expected)
 
 
+def test_a_layer_with_a_bound_starts_uniformly() -> None:
+    net = model()
+    net.layers[0].bound = 0.5
+    values = variables.initialise(net, Tape(3))
+    for name in ("a/conv/kernel", "a/conv/bias"):
+        shape = values[name].shape
+        assert np.array_equal(values[name], initial.weight(Tape(3), name, shape, 0.5))
+        assert not np.array_equal(values[name], initial.weight(Tape(3), name, shape))
+
+
 def test_values_of_other_names_are_refused_before_anything_is_set() -> None:
     net = model()
     values = {"a/conv/kernel": np.ones((1, 1, 2, 3)), "a/conv/bias": np.ones(3), "x": np.ones(1)}

@@ -5,7 +5,7 @@ both are saved with the model. The Keras name is the Caffe name with `/` as `-`,
 refuses `/`. All compute in their dtype, float64 included, on every backend.
 """
 
-from ranparity.models.layers.base import MSRA, CaffeLayer
+from ranparity.models.layers.base import MSRA, CaffeLayer, Uniform
 from ranparity.models.layers.blobs import (
     Concat,
     Flatten,
@@ -51,6 +51,7 @@ __all__ = [
     "Sigmoid",
     "Slice",
     "Softmax",
+    "Uniform",
     "WithLoss",
     "interpolation_matrix",
 ]

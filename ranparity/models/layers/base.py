@@ -55,6 +55,32 @@ class MSRA(keras.initializers.VarianceScaling):
         return {"seed": self._init_seed}
 
 
+@keras.saving.register_keras_serializable(package="ranparity")
+class Uniform(keras.initializers.RandomUniform):
+    """Caffe's `uniform` filler from -bound to bound, drawn by NumPy as `MSRA` is.
+
+    Source: BVLC/caffe, include/caffe/filler.hpp, UniformFiller.
+
+    Args:
+        bound: The largest size of a number.
+        seed: An integer; by default one that `keras.utils.set_random_seed` determines.
+    """
+
+    def __init__(self, bound: float, seed: int | None = None) -> None:
+        super().__init__(-bound, bound, seed)
+        self.bound = bound
+
+    def __call__(self, shape: tuple[int, ...], dtype: str | None = None) -> Any:
+        """Weights of a shape."""
+        random = np.random.Generator(np.random.Philox(self.seed))
+        drawn = random.uniform(-self.bound, self.bound, shape)
+        return ops.convert_to_tensor(drawn, dtype or keras.config.floatx())
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this initializer again."""
+        return {"bound": self.bound, "seed": self._init_seed}
+
+
 class CaffeLayer:
     """What every layer of a Caffe net has, for use with a Keras layer as the second base.
 

@@ -386,10 +386,24 @@ class InnerProduct(CaffeLayer, keras.layers.Dense):
 
     Takes NHWC or NCHW by `data_format`, or (N, features); gives (N, units). The kernel is
     (features, units).
+
+    Args:
+        units: Features that it gives.
+        data_format: `channels_last` (NHWC) or `channels_first` (NCHW).
+        bound: The largest size of an initial weight or bias, where the tape is to spread them
+            evenly (Caffe's `uniform`); by default it starts weights by `msra`.
+        **kwargs: `caffe_name`, `caffe_order` and what `keras.layers.Dense` takes.
     """
 
-    def __init__(self, units: int, data_format: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        units: int,
+        data_format: str | None = None,
+        bound: float | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(units, **kwargs)
+        self.bound = bound
         self.data_format = data_format or keras.config.image_data_format()
 
     def build(self, input_shape: Shape) -> None:
@@ -412,7 +426,7 @@ class InnerProduct(CaffeLayer, keras.layers.Dense):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
-        return super().get_config() | {"data_format": self.data_format}
+        return super().get_config() | {"data_format": self.data_format, "bound": self.bound}
 
 
 @keras.saving.register_keras_serializable(package="ranparity")

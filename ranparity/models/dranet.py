@@ -13,8 +13,9 @@ square. Its regulariser is the mean over attractor pairs (i < j) of a learned di
 2048-1024-1 on both attractors, ReLU after both layers), *added* with the weight 1e-3; the text
 says that it encourages diversity. Both readings are built, by name.
 
-The dense layers after the features start as PyTorch's do. Caffe's `msra` makes the first weights of
-the attractors so unequal that every image takes the same one, and none learns to take another.
+The dense layers after the features start as PyTorch's do, as in the published code. With Caffe's
+`msra` the softmax of the weights is saturated from the start, and images keep to one attractor or
+to few.
 """
 
 from __future__ import annotations

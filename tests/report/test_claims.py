@@ -141,7 +141,8 @@ def test_a_damaged_record_of_directions_is_a_problem_and_a_differing_claim_is_no
 def test_the_first_page_sums_up() -> None:
     told = claims.summary(CHECKED)
     assert told.startswith(f"{len(BOOK.claims)} figures that the sources publish: ")
-    assert told.endswith("; 8 claims of direction at small scale: 8 not run.")
+    count = len(BOOK.directions)
+    assert told.endswith(f"; {count} claims of direction at small scale: {count} not run.")
     opening = page.document(CHECKED, []).opening
     lines = [words(item) for each in opening if isinstance(each, Bullets) for item in each.items]
     assert f"Claims: {told}" in lines

@@ -103,8 +103,12 @@ def test_a_stage_trains_its_part_from_what_the_one_before_has_trained(calm: Path
 
 def test_what_a_stage_adds_comes_from_the_tape(calm: Path) -> None:
     before, after = values(calm, "features"), values(calm, "aggregation")
+    kernels = {name: array for name, array in after.items() if name.endswith("/kernel")}
+    bounds = {name.rpartition("/")[0]: array.shape[0] ** -0.5 for name, array in kernels.items()}
     start = {
-        name: before[name] if name in before else initial.weight(Tape(0), name, array.shape)
+        name: before[name]
+        if name in before
+        else initial.weight(Tape(0), name, array.shape, bounds.get(name.rpartition("/")[0]))
         for name, array in after.items()
     }
     assert digest.of_named_arrays(start) == stages(calm)[1]["initial_weights_digest"]

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ranparity.errors import InputError
@@ -29,11 +28,6 @@ ABLATED = re.compile(r"-(channel|spatial|local|naive|no-skip|e4040)(-|$)")
 NARROWED = {"-wide": 4}
 DRANET = "dranet-cifar"
 LEAST = 0.95  # DRA-Net's accuracy on the held-out digits
-# Pictures of finished runs: what draws them, on which backends, and the files that it writes.
-PICTURES = {
-    DRANET: ("features", None, ("features.json",)),
-    "attention56-cifar-spatial": ("masks", "torch", ("masks.json", "masks.png")),
-}
 LOGS = (directory.RUN, directory.STEPS, directory.EPOCHS)
 # Of run.json, in a row of the record.
 RESULTS = (
@@ -47,23 +41,6 @@ RESULTS = (
     "final_weights_digest",
 )
 SAME = ("initial_weights_digest", "tape_digest")  # on every backend
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A run whose record is kept as a whole.
-
-    Attributes:
-        training: Which.
-        id: What its folder under data/runs is called.
-        picture: The command that draws it.
-        files: What that writes.
-    """
-
-    training: Training
-    id: str
-    picture: str
-    files: tuple[str, ...]
 
 
 def names() -> dict[str, str]:
@@ -150,31 +127,29 @@ def same(rows: Mapping[str, Row]) -> bool:
     return all(len({row[key] for row in found}) <= 1 for key in SAME)
 
 
-def kept(training: Training) -> Kept | None:
-    """Say how a run's record is kept as a whole; None if it is not."""
-    command, backend, files = PICTURES.get(training.model, ("", "", ()))
-    if not command or backend not in (None, training.backend):
-        return None
-    return Kept(training, f"zoo-{training.model}-{training.backend}", command, files)
-
-
-def keep(run: Kept, runs: Path) -> str:
-    """Draw a finished run and copy its record; gives why that failed, or nothing.
+def keep(training: Training, runs: Path) -> str:
+    """Measure the features of DRA-Net's run and copy its record; of another run do nothing.
 
     Args:
-        run: Which.
+        training: One that has been carried out.
         runs: The folder of runs that the report shows.
+
+    Returns:
+        Why that failed, or nothing.
     """
-    folder = run.training.folder
-    program = [sys.executable, "-m", "ranparity", run.picture, str(folder)]
+    if training.model != DRANET:
+        return ""
+    folder = training.folder
+    program = [sys.executable, "-m", "ranparity", "features", str(folder)]
     done = subprocess.run(  # noqa: S603  (this same Python)
-        [*program, "--backend", run.training.backend], capture_output=True, check=False
+        [*program, "--backend", training.backend], capture_output=True, check=False
     )
     if done.returncode:
         said = last_lines(done.stderr)
-        return f"ranparity {run.picture}: ended with status {done.returncode}: {said}"
-    (runs / run.id).mkdir(parents=True, exist_ok=True)
-    for name in (*LOGS, *run.files):
+        return f"ranparity features: ended with status {done.returncode}: {said}"
+    copy = runs / f"zoo-{training.model}-{training.backend}"
+    copy.mkdir(parents=True, exist_ok=True)
+    for name in (*LOGS, directory.FEATURES):
         with contextlib.suppress(shutil.SameFileError):
-            shutil.copyfile(folder / name, runs / run.id / name)
+            shutil.copyfile(folder / name, copy / name)
     return ""

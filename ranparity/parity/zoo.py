@@ -139,11 +139,9 @@ class Session:
             self._bar.update()
 
     def _trained(self, training: Training, error: str) -> None:
-        """Write down a training; its record is kept and drawn before that, where it is to be."""
+        """Write down a training; DRA-Net's record is kept as a whole before that."""
         book = self._books[training.backend]
-        kept = ablations.kept(training)
-        if kept and not error:
-            error = ablations.keep(kept, book.path.parent / "runs")
+        error = error or ablations.keep(training, book.path.parent / "runs")
         row = ablations.row(training, error, book.source)
         book.add("trainings", row)
         self._tell(training.backend, row)

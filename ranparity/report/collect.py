@@ -27,6 +27,7 @@ from ranparity.report.alteration_record import ALTERATIONS, SIDES
 from ranparity.report.reading import Fields, MalformedError, parse_json
 from ranparity.report.records import RUN_FILES
 from ranparity.training import backends, environment
+from ranparity.training.directory import MASKS, MASKS_PICTURE
 from ranparity.workers import WorkerError
 
 # One net of each kind.
@@ -57,7 +58,7 @@ def collect(names: Sequence[str], say: Say) -> dict[str, bytes]:
     records |= _one(ALTERATIONS, _alterations, usable, say)
     for name in names:
         records |= train(name, RUNS / f"report-{name}", say)
-    return records
+    return records | masks(usable, RUNS / f"report-{usable}", records, say)
 
 
 def _one(
@@ -136,10 +137,32 @@ def train(backend: str, folder: Path, say: Say) -> dict[str, bytes]:
     return {f"data/runs/{folder.name}/{name}": content for name, content in after.items()}
 
 
+def masks(backend: str, folder: Path, records: Mapping[str, bytes], say: Say) -> dict[str, bytes]:
+    """Draws the attention masks of a training that has ended well.
+
+    Returns:
+        The drawing's record, or one that says why there is none; nothing if the training failed.
+    """
+    run = f"data/runs/{folder.name}"
+    if json.loads(records[f"{run}/run.json"])["status"] != "finished":
+        return {}
+    say(f"{backend}: drawing the attention masks of {folder}")
+    reason = _carried_out("ranparity", "masks", str(folder), backend=backend, say=say)
+    if reason:
+        say(f"{backend}: FAILED: {reason}")
+        return {f"{run}/{MASKS}": _json({"error": reason})}
+    return {f"{run}/{name}": (folder / name).read_bytes() for name in (MASKS, MASKS_PICTURE)}
+
+
 def _train(backend: str, folder: Path, say: Say) -> str:
     """Runs the training; returns why it failed, or nothing."""
-    command = [sys.executable, "-m", "ranparity.run", "--backend", backend, "--overwrite"]
-    command += ["--model", MODEL, "--data", DATA, "--out", str(folder)]
+    options = ("--overwrite", "--model", MODEL, "--data", DATA, "--out", str(folder))
+    return _carried_out("ranparity.run", *options, backend=backend, say=say)
+
+
+def _carried_out(module: str, *arguments: str, backend: str, say: Say) -> str:
+    """Runs a module and passes on what it says; returns why it failed, or nothing."""
+    command = [sys.executable, "-m", module, *arguments, "--backend", backend]
     variables = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     last: deque[str] = deque(maxlen=3)
     with subprocess.Popen(  # noqa: S603  (this same Python, arguments of our own making)
@@ -156,7 +179,7 @@ def _train(backend: str, folder: Path, say: Say) -> str:
                     last.append(line.strip())
                     say(f"  {backend}: {line.rstrip()}")
             status = process.wait()
-        except KeyboardInterrupt:  # the training gets it too, and says so in its record
+        except KeyboardInterrupt:  # the process gets it too; a training says so in its record
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=5)
             raise

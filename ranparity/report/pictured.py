@@ -72,8 +72,11 @@ def of(run: str, path: str, fields: Fields, files: Files) -> Of:
     """Reads which run a record is of.
 
     Raises:
-        MalformedError: It does not say, or it is of other weights than the run has now.
+        MalformedError: There is an error in its place; it does not say; or it is of other weights
+            than the run has now.
     """
+    if fields.has("error"):
+        raise MalformedError(fields.text("error"))
     digest = fields.text("weights_digest")
     current = _weights_digest(files.get("run.json"))
     if current not in (None, digest):

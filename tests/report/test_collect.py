@@ -35,7 +35,10 @@ def test_all_evidence_is_collected_one_process_a_backend_one_after_the_other(
         ("torch", "ranparity.parity.evidence"),
         ("torch", "ranparity.parity.live"),
         *((name, "ranparity.run") for name in samples.BACKENDS),
+        ("torch", "ranparity"),
     ]
+    (masks,) = records.evidence(files).masks
+    assert (masks.of.run, masks.of.error) == ("report-torch", "")
     rendered = render.render(files)
     assert rendered.problems == ()
     assert not any(name.endswith(".h5") for name in files)
@@ -117,6 +120,25 @@ def test_why_a_backend_is_missing_is_said_with_what_to_do(monkeypatch: pytest.Mo
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     reason = "jax is not installed: python -m pip install 'ranparity[jax]'"
     assert collect._missing("jax") == reason
+
+
+def test_masks_that_cannot_be_drawn_are_a_record_with_the_reason(workers: Workers) -> None:
+    workers("torch/ranparity=refuse")
+    files, said = collected(("torch",))
+    assert data(files, "data/runs/report-torch/masks.json") == {
+        "error": "ended with status 2: no memory"
+    }
+    assert said[-1] == "torch: FAILED: ended with status 2: no memory"
+    (masks,) = records.evidence(files).masks
+    assert masks.of.error == "ended with status 2: no memory"
+    assert len(render.render(files).problems) == 1
+
+
+def test_no_masks_are_drawn_of_a_training_that_failed(workers: Workers) -> None:
+    started = workers("torch/run=kill")
+    files, _ = collected(("torch",))
+    assert started()[-1][1] == "ranparity.run"
+    assert "data/runs/report-torch/masks.json" not in files
 
 
 def test_alterations_that_fail_are_a_record_with_the_reason(workers: Workers) -> None:

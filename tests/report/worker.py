@@ -20,7 +20,7 @@ from ranparity.caffe import prototxt
 from ranparity.caffe.description import describe
 from ranparity.models import zoo
 from ranparity.parity.check import pool_whole_map
-from tests.report import samples
+from tests.report import picture_samples, samples
 
 BACKEND = os.environ["KERAS_BACKEND"]
 
@@ -79,7 +79,16 @@ def write_run(rest: list[str], *, rubbish: bool = False) -> int:
     return 0
 
 
+def draw_masks(rest: list[str]) -> int:
+    """As ranparity masks: leaves the record and the picture."""
+    folder = Path(rest[1])
+    (folder / "masks.json").write_bytes(samples.encoded(picture_samples.masks(BACKEND)))
+    (folder / "masks.png").write_bytes(picture_samples.png())
+    return 0
+
+
 WORKERS = {
+    "ranparity": draw_masks,
     "ranparity.parity.evidence": tell,
     "ranparity.parity.live": alter,
     "ranparity.run": write_run,

@@ -1,0 +1,270 @@
+"""A net as a function: blobs from inputs and weights, and gradients back from its losses."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranparity.caffe.arbiter import blobs, elements, maps
+from ranparity.caffe.arbiter.base import LAYERS, Call, Made, Rounded, Sums, Tensor, Tensors
+from ranparity.caffe.arbiter.noise import Noise
+from ranparity.caffe.description import unread
+from ranparity.caffe.graph import Graph, Node
+from ranparity.caffe.prototxt import Input, Shape
+from ranparity.caffe.shapes import Facts, RuleError, infer
+from ranparity.errors import InputError
+
+_ = blobs, elements, maps  # which fill LAYERS
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One layer of a net with the names of what it computes with.
+
+    Attributes:
+        node: The layer.
+        facts: What its description determines, at the inputs' shapes.
+        bottoms: The shapes of what it reads.
+        weights: The names of its parameters in the net: LAYER/PARAMETER, the layer being the first
+            one that has it where several share it.
+    """
+
+    node: Node
+    facts: Facts
+    bottoms: tuple[Shape, ...]
+    weights: Mapping[str, str]
+
+    @property
+    def sums(self) -> Sums:
+        """How many terms it adds up."""
+        return LAYERS[self.node.type].sums(self.node, self.facts, self.bottoms)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Forward:
+    """What a net computes from inputs and weights, as tensors that gradients can be taken of.
+
+    Attributes:
+        blobs: Every tensor of the graph by its name, inputs included.
+        statistics: Those that training has moved, by LAYER/STATISTIC.
+        decisions: What ReLUs and max pools decided, by the name of their top.
+    """
+
+    blobs: Tensors
+    statistics: Tensors
+    decisions: Tensors
+
+
+class Arbiter:
+    """Runs a net in float64.
+
+    Args:
+        graph: The net.
+        shapes: Of its inputs, by name, NCHW; by default those of the file.
+
+    Raises:
+        InputError: A layer that its rule refuses, or of a type that cannot be run.
+    """
+
+    def __init__(self, graph: Graph, shapes: Mapping[str, Shape] | None = None) -> None:
+        given = shapes or {}
+        inputs = tuple(Input(x.name, given.get(x.name, x.shape)) for x in graph.inputs)
+        self.graph = dataclasses.replace(graph, inputs=inputs)
+        self.steps = tuple(_steps(self.graph))
+
+    @property
+    def parameters(self) -> dict[str, Shape]:
+        """The shapes of all trained parameters by LAYER/PARAMETER, shared ones once."""
+        return {
+            full: step.facts.parameters[name]
+            for step in self.steps
+            for name, full in step.weights.items()
+        }
+
+    @property
+    def statistics(self) -> dict[str, Shape]:
+        """The shapes of what is kept and not trained, by LAYER/STATISTIC."""
+        return {
+            f"{step.node.name}/{name}": shape
+            for step in self.steps
+            for name, shape in step.facts.statistics.items()
+        }
+
+    def forward(
+        self,
+        inputs: Tensors,
+        weights: Tensors,
+        *,
+        training: bool,
+        noise: Noise | None = None,
+        decisions: Tensors | None = None,
+    ) -> Forward:
+        """Compute every blob.
+
+        Args:
+            inputs: By name, NCHW.
+            weights: Parameters and statistics, by the names of `parameters` and `statistics`.
+            training: Whether statistics are the batch's, and are moved.
+            noise: What takes the place of roundings; none by default.
+            decisions: Those that are given, by the name of the layer's top.
+
+        Raises:
+            InputError: A layer cannot be run; names it.
+        """
+        made: dict[str, Tensor] = dict(inputs)
+        statistics: dict[str, Tensor] = {}
+        decided: dict[str, Tensor] = {}
+        for step in self.steps:
+            top = step.node.outputs[0] if step.node.outputs else ""
+            found = _computed(step, made, weights, training, noise, (decisions or {}).get(top))
+            made.update(zip(step.node.outputs, found.tops, strict=True))
+            named = {f"{step.node.name}/{name}": x for name, x in found.statistics.items()}
+            statistics |= named
+            if found.decision is not None:
+                decided[top] = found.decision
+        return Forward(made, statistics, decided)
+
+    def loss(self, found: Forward, targets: Tensor) -> Tensor:
+        """The mean cross-entropy of the net's Softmax, and blobs with a `loss_weight` added.
+
+        Args:
+            found: The forward pass.
+            targets: Probabilities, (N, classes), of the first classes where there are more.
+
+        Raises:
+            InputError: The net has not one Softmax at its end.
+        """
+        logits = found.blobs[self.logits]
+        logs = logits.log_softmax(-1)[:, : targets.shape[1]]
+        total = -(targets * logs).sum(1).mean()
+        for blob, weight in self.loss_weights.items():
+            total = total + weight * found.blobs[blob].sum()
+        return total
+
+    @property
+    def logits(self) -> str:
+        """The blob that the Softmax at the net's end reads.
+
+        Raises:
+            InputError: There is none, or more than one.
+        """
+        ends = set(unread(self.graph))
+        found = [
+            step.node.inputs[0]
+            for step in self.steps
+            if step.node.type == "Softmax" and ends.intersection(step.node.outputs)
+        ]
+        if len(found) != 1:
+            raise InputError(
+                f"{self.graph.source}: expected one Softmax at the net's end, found {len(found)}"
+            )
+        return found[0]
+
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        """The weights of blobs that are losses, by name (`loss_weight`)."""
+        return {
+            blob: float(weight)
+            for step in self.steps
+            for blob, weight in zip(step.node.outputs, step.node.message.loss_weight, strict=False)
+            if weight
+        }
+
+
+def _steps(graph: Graph) -> Iterator[Step]:
+    shapes = {given.name: given.shape for given in graph.inputs}
+    owners: dict[str, str] = {}
+    for node, facts in infer(graph):
+        if node.type not in LAYERS:
+            raise InputError(
+                f'{graph.source}: layer "{node.name}" ({node.type}): the arbiter cannot run this '
+                f"type; expected one of {', '.join(sorted(LAYERS))}"
+            )
+        weights = {}
+        for name in facts.parameters:
+            full = f"{node.name}/{name}"
+            if shared := facts.shared.get(name):
+                full = owners.setdefault(shared, full)
+            weights[name] = full
+        yield Step(node, facts, tuple(shapes[blob] for blob in node.inputs), weights)
+        shapes.update(zip(node.outputs, facts.tops, strict=True))
+
+
+def _computed(
+    step: Step,
+    made: Tensors,
+    weights: Tensors,
+    training: bool,
+    noise: Noise | None,
+    decision: Tensor | None,
+) -> Made:
+    """Run one layer; with noise, move what it makes and what its gradients are."""
+    node = step.node
+    bottoms = [made[blob] for blob in node.inputs]
+    parameters = {name: weights[full] for name, full in step.weights.items()}
+    kept = {name: weights[f"{node.name}/{name}"] for name in step.facts.statistics}
+    if noise:
+        sums = step.sums
+        bottoms = [
+            noise.on_gradient(x, f"{node.name}/bottom{place}", sums.bottom)
+            for place, x in enumerate(bottoms)
+        ]
+        parameters = {
+            name: noise.on_gradient(x, f"{node.name}/{name}", sums.weights.get(name, 1))
+            for name, x in parameters.items()
+        }
+    call = Call(node, step.facts, bottoms, parameters, kept, training, decision)
+    if noise:
+        call = dataclasses.replace(call, rounded=_rounding(noise, node.name))
+    try:
+        found = LAYERS[node.type].operation(call)
+    except RuleError as error:
+        raise InputError(f'layer "{node.name}" ({node.type}): {error}') from None
+    if not noise or _is_exact(step):
+        return found
+    tops = tuple(
+        noise.on_value(x, f"{node.name}/top{place}", step.sums.top)
+        for place, x in enumerate(found.tops)
+    )
+    return dataclasses.replace(found, tops=tops)
+
+
+def _rounding(noise: Noise, layer: str) -> Rounded:
+    """Moves a sum within a layer, and its gradient, which adds up as many terms."""
+
+    def rounded(x: Tensor, name: str, terms: float) -> Tensor:
+        x = noise.on_gradient(x, f"{layer}/{name}", terms)
+        return noise.on_value(x, f"{layer}/{name}", terms)
+
+    return rounded
+
+
+def _is_exact(step: Step) -> bool:
+    """Whether a layer's tops are elements of its bottoms: nothing is rounded."""
+    attributes = step.facts.attributes
+    return (
+        step.node.type in ("Flatten", "Slice", "Concat", "Parameter")
+        or attributes.get("negative_slope") == 0
+        or attributes.get("pool") == "MAX"
+    )
+
+
+def tensors(arrays: Arrays) -> dict[str, Tensor]:
+    """Arrays as float64 tensors of their own."""
+    import torch
+
+    return {name: torch.tensor(np.asarray(x, np.float64)) for name, x in arrays.items()}
+
+
+def gradients(loss: Tensor, of: Sequence[Tensor]) -> list[Tensor]:
+    """The gradients of a loss; zeros for a tensor that it does not depend on."""
+    import torch
+
+    found = torch.autograd.grad(loss, list(of), allow_unused=True, materialize_grads=True)
+    return list(found)

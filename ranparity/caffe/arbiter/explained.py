@@ -1,0 +1,147 @@
+"""What a net gives, exactly, and how far roundings can move each tensor of it.
+
+Decisions (ReLU signs, max-pool argmaxes) are the exact run's in the noisy runs too: one that falls
+the other way moves gradients by far more than a rounding, and would hide faults.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranparity.caffe.arbiter.base import Tensor, Tensors
+from ranparity.caffe.arbiter.noise import Noise
+from ranparity.caffe.arbiter.run import Arbiter, gradients
+from ranparity.caffe.arbiter.solver import Solver
+
+RUNS = 3  # noisy ones
+LOSS = "loss"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Question:
+    """What is asked of a net.
+
+    Attributes:
+        arbiter: The net.
+        inputs: By name, NCHW.
+        weights: Parameters and statistics by name.
+        training: Whether statistics are the batch's.
+        targets: Probabilities, (N, classes); gradients are asked for where there are some.
+        solver: The update rule; new weights are asked for where there is one.
+        kept: What it has kept of each parameter, by PARAMETER and then by name.
+    """
+
+    arbiter: Arbiter
+    inputs: Tensors
+    weights: Tensors
+    training: bool
+    targets: Tensor | None = None
+    solver: Solver | None = None
+    kept: Mapping[str, Tensors] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Answer:
+    """All that a net gives.
+
+    Attributes:
+        tensors: By KIND/NAME: `blob`, `statistic`, `gradient`, `weight` and `kept`; and `loss`.
+        decisions: By the name of the layer's top.
+    """
+
+    tensors: Tensors
+    decisions: Tensors
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Reference:
+    """A tensor as it should be.
+
+    Attributes:
+        value: In float64.
+        noise: How far roundings can move it: the root of the mean square, over noisy runs, of the
+            L2 distance between such a run's and the exact one's.
+    """
+
+    value: NDArray[Any]
+    noise: float
+
+
+def answer(
+    question: Question, noise: Noise | None = None, decisions: Tensors | None = None
+) -> Answer:
+    """Compute what is asked for.
+
+    Args:
+        question: What that is.
+        noise: In the place of roundings; none by default.
+        decisions: Those that are given.
+    """
+    asked = question.targets is not None
+    parameters = list(question.arbiter.parameters) if asked else []
+    weights = {name: x.detach() for name, x in question.weights.items()}
+    for name in parameters:
+        weights[name] = weights[name].clone().requires_grad_()
+    found = question.arbiter.forward(
+        question.inputs, weights, training=question.training, noise=noise, decisions=decisions
+    )
+    tensors = {f"blob/{name}": x.detach() for name, x in found.blobs.items()}
+    tensors |= {f"statistic/{name}": x for name, x in found.statistics.items()}
+    if asked:
+        loss = question.arbiter.loss(found, question.targets)
+        slopes = gradients(loss, [weights[name] for name in parameters])
+        tensors |= {LOSS: loss.detach()}
+        tensors |= {f"gradient/{name}": x for name, x in zip(parameters, slopes, strict=True)}
+        tensors |= dict(_updated(question, dict(zip(parameters, slopes, strict=True)), noise))
+    return Answer(tensors, found.decisions)
+
+
+def _updated(
+    question: Question, slopes: Tensors, noise: Noise | None
+) -> Iterator[tuple[str, Tensor]]:
+    """What the solver makes of the gradients."""
+    if question.solver is None:
+        return
+    for name, slope in slopes.items():
+        weight, kept = question.solver(question.weights[name].detach(), slope, question.kept[name])
+        made = {f"weight/{name}": weight} | {f"kept/{name}/{key}": x for key, x in kept.items()}
+        for what, x in made.items():
+            yield what, noise.on_value(x, what, 1) if noise else x
+
+
+def explained(
+    question: Question,
+    unit: float,
+    *,
+    decisions: Tensors | None = None,
+    seed: int = 0,
+    runs: int = RUNS,
+) -> tuple[dict[str, Reference], Tensors]:
+    """Compute every tensor and its explained noise.
+
+    Args:
+        question: What is asked.
+        unit: The unit roundoff of the precision that is judged.
+        decisions: Those that are given; by default the exact run's own.
+        seed: Of the noise.
+        runs: How many noisy runs there are.
+
+    Returns:
+        The references, by the names of `Answer.tensors`, and the decisions.
+    """
+    exact = answer(question, decisions=decisions)
+    squares = dict.fromkeys(exact.tensors, 0.0)
+    for run in range(runs):
+        noisy = answer(question, Noise(unit, seed, run), exact.decisions)
+        for name, x in noisy.tensors.items():
+            squares[name] += float(((x - exact.tensors[name]) ** 2).sum())
+    return {
+        name: Reference(np.asarray(x.numpy()), math.sqrt(squares[name] / runs))
+        for name, x in exact.tensors.items()
+    }, exact.decisions

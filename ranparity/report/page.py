@@ -75,10 +75,10 @@ def _lead() -> Text:
     return text(
         "ranparity asks whether a network is the same network everywhere: the same as its "
         "authors' Caffe release, layer by layer, and the same when it is trained on PyTorch, "
-        f"TensorFlow and JAX. Here {in_words(len(zoo.ENTRIES))} Residual Attention Networks (Wang "
-        "et al., CVPR 2017), written in Keras 3, are held against their Caffe descriptions on "
-        "each backend, and one of them is trained on each backend from the same weights with the "
-        "same batches."
+        f"TensorFlow and JAX. Here {in_words(len(zoo.ENTRIES))} networks, written in Keras 3, are "
+        "held against their Caffe descriptions on each backend: the Residual Attention Networks "
+        "(Wang et al., CVPR 2017) with their variants, ResNets and DRA-Net. Some of them are "
+        "trained on each backend from the same weights with the same batches."
     )
 
 

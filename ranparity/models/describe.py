@@ -7,6 +7,7 @@ model symbolically on the backend.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -185,12 +186,13 @@ def _traced(model: keras.Model, ordered: list[Any], batch: int) -> tuple[list[li
 
     Where the model does not run, the shapes that the layers stated when it was built, and why.
     """
-    probe = functional(model.inputs, [layer.output for layer in ordered])
+    outputs = [keras.tree.flatten(layer.output) for layer in ordered]
+    probe = functional(model.inputs, list(itertools.chain.from_iterable(outputs)))
     given = [keras.KerasTensor((batch, *t.shape[1:]), t.dtype) for t in model.inputs]
     try:
         with deep():
-            traced = _Traced(probe)(given)
-        return [_shapes(made) for made in traced], ""
+            traced = iter(keras.tree.flatten(_Traced(probe)(given)))
+        return [_shapes(list(itertools.islice(traced, len(made)))) for made in outputs], ""
     except Exception as error:  # each backend has its own
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         fault = f"does not run: {' '.join(lines[:2])}"

@@ -84,6 +84,15 @@ def test_a_layer_with_several_outputs_names_each() -> None:
     assert first.inputs == tuple(f"regulariser/attractor_{number}" for number in (1, 1, 2))
 
 
+def test_a_net_may_be_one_layer_with_several_outputs() -> None:
+    given = keras.Input((4,), name="data")
+    cut = layers.Slice(axis=1, caffe_name="cut", caffe_order=0)
+    found = describe(keras.Model(given, cut(given)))
+    assert found.fault == ""
+    assert found.outputs == tuple(f"cut_{number}" for number in (1, 2, 3, 4))
+    assert [layer.facts.tops for layer in found.layers] == [((1, 1),) * 4]
+
+
 def test_a_loss_is_an_output_with_a_weight_and_no_layer() -> None:
     found = dranet()
     assert found.outputs == ("prob", "regulariser")

@@ -26,7 +26,7 @@ ROWS = [
     for row in (*test_maps.CASES, *test_elements.CASES, *test_blobs.CASES)
     if "STOCHASTIC" not in row.params and "use_global_stats" not in row.params
 ]
-NOT_ALONE = ("Parameter", "SharedInnerProduct", "Slice")  # no net of one layer has them
+NOT_ALONE = ("Parameter", "SharedInnerProduct")  # no net of one layer has them
 
 
 def rows(*types: str) -> list[Any]:

@@ -93,10 +93,9 @@ class Layer:
 
 def no_sums(node: Node, facts: Facts, bottoms: Sequence[Shape]) -> Sums:
     """Of a layer that computes each element by itself; a parameter's gradient is over all."""
-    del node
+    del node, bottoms
     count = math.prod(facts.tops[0])
     terms = {name: count / max(1, math.prod(shape)) for name, shape in facts.parameters.items()}
-    del bottoms
     return Sums(weights=terms)
 
 

@@ -13,12 +13,12 @@ from ranparity.caffe.shapes import Facts, Pair, RuleError, window
 
 
 def _convolution_sums(node: Node, facts: Facts, bottoms: Sequence[Shape]) -> Sums:
+    del bottoms
     param = node.message.convolution_param
     outputs, inputs, *kernel = facts.parameters["weight"]
     stride = window(param, "stride", 1, 1)
     places = facts.tops[0][0] * math.prod(facts.tops[0][2:])
     back = outputs / param.group * math.prod(kernel) / math.prod(stride)
-    del bottoms
     return Sums(
         top=inputs * math.prod(kernel),
         bottom=max(1.0, back),

@@ -144,7 +144,7 @@ def masks(backend: str, folder: Path, records: Mapping[str, bytes], say: Say) ->
         The drawing's record, or one that says why there is none; nothing if the training failed.
     """
     run = f"data/runs/{folder.name}"
-    if json.loads(records[f"{run}/run.json"])["status"] != "finished":
+    if json.loads(records[f"{run}/run.json"]).get("status") != "finished":
         return {}
     say(f"{backend}: drawing the attention masks of {folder}")
     reason = _carried_out("ranparity", "masks", str(folder), backend=backend, say=say)

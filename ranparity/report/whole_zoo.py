@@ -120,9 +120,8 @@ def _verdict(record: ZooRecord | None, row: NetRow | TrainingRow | None) -> Cell
         return cell(NOT_RUN, tone="absent")
     if row.error:
         return cell(FAILED, " ", link("why", record.path), tone="fail")
-    sign, tone = (PASS, "pass") if row.passed else (FAIL, "fail")
-    toned: Tone = "pass" if tone == "pass" else "fail"
-    return cell(sign, " ", link(_what(row), record.path), tone=toned)
+    tone: Tone = "pass" if row.passed else "fail"
+    return cell(PASS if row.passed else FAIL, " ", link(_what(row), record.path), tone=tone)
 
 
 def _what(row: NetRow | TrainingRow) -> str:

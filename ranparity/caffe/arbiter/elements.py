@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import operator
+from collections.abc import Callable, Mapping, Sequence
 
 from ranparity.caffe.arbiter.base import Call, Made, Sums, Tensor, layer, over_channels
 from ranparity.caffe.graph import Node
 from ranparity.caffe.prototxt import Shape
-from ranparity.caffe.shapes import Facts, short_float
+from ranparity.caffe.shapes import Facts
 
 
 @layer("BN")
@@ -19,16 +21,15 @@ def bn(call: Call) -> Made:
     src/caffe/layers/bn_layer.cpp.
     """
     (x,), kept = call.bottoms, call.statistics
-    param = call.node.message.bn_param
     mean, variance, new = kept["mean"], kept["variance"], {}
     if call.training:
-        momentum = short_float(param.momentum)
+        momentum = float(call.facts.attributes["momentum"])
         mean, variance = moments(call, x)
         new = {
             name: momentum * kept[name] + (1 - momentum) * batch.detach()
             for name, batch in (("mean", mean), ("variance", variance))
         }
-    y = normalised(x, mean, variance, short_float(param.eps))
+    y = normalised(call, x, mean, variance)
     slope, bias = (over_channels(x, call.weights[name]) for name in ("slope", "bias"))
     return Made((slope * y + bias,), new)
 
@@ -42,9 +43,10 @@ def moments(call: Call, x: Tensor) -> tuple[Tensor, Tensor]:
     return mean, call.rounded(squares.mean(axes), "variance", count)
 
 
-def normalised(x: Tensor, mean: Tensor, variance: Tensor, eps: float) -> Tensor:
+def normalised(call: Call, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
     """`(x - mean) / sqrt(variance + eps)`, both of shape (C,)."""
-    return (x - over_channels(x, mean)) / over_channels(x, (variance + eps).sqrt())
+    deviation = (variance + float(call.facts.attributes["eps"])).sqrt()
+    return (x - over_channels(x, mean)) / over_channels(x, deviation)
 
 
 @layer("BatchNorm")
@@ -57,24 +59,22 @@ def batch_norm(call: Call) -> Made:
     (bottom,), kept = call.bottoms, call.statistics
     x = bottom if bottom.ndim > 1 else bottom.reshape(-1, 1)
     param = call.node.message.batch_norm_param
-    by_phase = not param.HasField("use_global_stats")
-    if not (call.training if by_phase else not param.use_global_stats):
+    is_stated = param.HasField("use_global_stats")
+    if param.use_global_stats if is_stated else not call.training:
         factor = kept["factor"]
-        scale = (factor != 0) / factor.where(factor != 0, factor + 1)
-        mean, variance = kept["mean"] * scale, kept["variance"] * scale
-        y = normalised(x, mean, variance, short_float(param.eps))
-        return Made((y.reshape(bottom.shape),))
-    fraction = short_float(param.moving_average_fraction)
-    mean, variance = moments(call, x)
-    count = x.numel() / mean.numel()
-    unbiased = count / (count - 1) if count > 1 else 1.0
-    new = {
-        "mean": fraction * kept["mean"] + mean.detach(),
-        "variance": fraction * kept["variance"] + unbiased * variance.detach(),
-        "factor": fraction * kept["factor"] + 1,
-    }
-    y = normalised(x, mean, variance, short_float(param.eps))
-    return Made((y.reshape(bottom.shape),), new)
+        scale = 1 / factor if bool(factor) else factor
+        mean, variance, new = kept["mean"] * scale, kept["variance"] * scale, {}
+    else:
+        fraction = float(call.facts.attributes["moving_average_fraction"])
+        mean, variance = moments(call, x)
+        count = x.numel() / mean.numel()
+        unbiased = count / (count - 1) if count > 1 else 1.0
+        new = {
+            "mean": fraction * kept["mean"] + mean.detach(),
+            "variance": fraction * kept["variance"] + unbiased * variance.detach(),
+            "factor": fraction * kept["factor"] + 1,
+        }
+    return Made((normalised(call, x, mean, variance).reshape(bottom.shape),), new)
 
 
 @layer("Scale")
@@ -93,7 +93,7 @@ def relu(call: Call) -> Made:
     """`max(x, 0) + negative_slope min(x, 0)` (BVLC/caffe, src/caffe/layers/relu_layer.cpp)."""
     (x,) = call.bottoms
     passes = x.detach() > 0 if call.decision is None else call.decision
-    y, slope = x * passes, short_float(call.node.message.relu_param.negative_slope)
+    y, slope = x * passes, float(call.facts.attributes["negative_slope"])
     return Made((y + slope * (x * ~passes) if slope else y,), decision=passes)
 
 
@@ -120,26 +120,24 @@ def _eltwise_sums(node: Node, facts: Facts, bottoms: Sequence[Shape]) -> Sums:
     return Sums(top=len(bottoms))
 
 
+ELTWISE: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "SUM": operator.add,
+    "PROD": operator.mul,
+    "MAX": lambda first, second: first.where(first >= second, second),
+}
+
+
 @layer("Eltwise", _eltwise_sums)
 def eltwise(call: Call) -> Made:
     """Sum with coefficients, product or largest, in the order of the bottoms.
 
     Source: BVLC/caffe, src/caffe/layers/eltwise_layer.cpp.
     """
-    first, *others = call.bottoms
-    operation = call.facts.attributes["operation"]
+    terms, operation = call.bottoms, str(call.facts.attributes["operation"])
     if operation == "SUM":
-        factors = [float(text) for text in str(call.facts.attributes["coeff"]).split()]
-        terms = [factor * x for factor, x in zip(factors, call.bottoms, strict=True)]
-        first, *others = terms
-    for other in others:
-        if operation == "SUM":
-            first = first + other
-        elif operation == "PROD":
-            first = first * other
-        else:
-            first = first.where(first >= other, other)
-    return Made((first,))
+        factors = map(float, str(call.facts.attributes["coeff"]).split())
+        terms = [factor * x for factor, x in zip(factors, terms, strict=True)]
+    return Made((functools.reduce(ELTWISE[operation], terms),))
 
 
 @layer("MVN")

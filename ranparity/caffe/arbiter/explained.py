@@ -95,10 +95,11 @@ def answer(
     tensors |= {f"statistic/{name}": x for name, x in found.statistics.items()}
     if asked:
         loss = question.arbiter.loss(found, question.targets)
-        slopes = gradients(loss, [weights[name] for name in parameters])
+        found_slopes = gradients(loss, [weights[name] for name in parameters])
+        slopes = dict(zip(parameters, found_slopes, strict=True))
         tensors |= {LOSS: loss.detach()}
-        tensors |= {f"gradient/{name}": x for name, x in zip(parameters, slopes, strict=True)}
-        tensors |= dict(_updated(question, dict(zip(parameters, slopes, strict=True)), noise))
+        tensors |= {f"gradient/{name}": x for name, x in slopes.items()}
+        tensors |= dict(_updated(question, slopes, noise))
     return Answer(tensors, found.decisions)
 
 

@@ -169,12 +169,11 @@ class Arbiter:
     @property
     def loss_weights(self) -> dict[str, float]:
         """The weights of blobs that are losses, by name (`loss_weight`)."""
-        return {
-            blob: float(weight)
-            for step in self.steps
-            for blob, weight in zip(step.node.outputs, step.node.message.loss_weight, strict=False)
-            if weight
-        }
+        found: dict[str, float] = {}
+        for step in self.steps:
+            stated = str(step.facts.attributes.get("loss_weight", "")).split()
+            found.update(zip(step.node.outputs, map(float, stated), strict=False))
+        return {blob: weight for blob, weight in found.items() if weight}
 
 
 def _steps(graph: Graph) -> Iterator[Step]:
@@ -209,8 +208,8 @@ def _computed(
     bottoms = [made[blob] for blob in node.inputs]
     parameters = {name: weights[full] for name, full in step.weights.items()}
     kept = {name: weights[f"{node.name}/{name}"] for name in step.facts.statistics}
+    sums = step.sums if noise else Sums()
     if noise:
-        sums = step.sums
         bottoms = [
             noise.on_gradient(x, f"{node.name}/bottom{place}", sums.bottom)
             for place, x in enumerate(bottoms)
@@ -229,8 +228,7 @@ def _computed(
     if not noise or _is_exact(step):
         return found
     tops = tuple(
-        noise.on_value(x, f"{node.name}/top{place}", step.sums.top)
-        for place, x in enumerate(found.tops)
+        noise.on_value(x, f"{node.name}/top{place}", sums.top) for place, x in enumerate(found.tops)
     )
     return dataclasses.replace(found, tops=tops)
 

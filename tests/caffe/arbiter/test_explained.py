@@ -91,10 +91,8 @@ def test_a_fault_is_far_out_of_it_and_begins_at_its_layer() -> None:
 
 
 def with_eps(step: run.Step, eps: float) -> run.Step:
-    message = type(step.node.message)()
-    message.CopyFrom(step.node.message)
-    message.bn_param.eps = eps
-    return dataclasses.replace(step, node=dataclasses.replace(step.node, message=message))
+    attributes = {**step.facts.attributes, "eps": eps}
+    return dataclasses.replace(step, facts=dataclasses.replace(step.facts, attributes=attributes))
 
 
 def test_it_comes_again_and_depends_on_the_seed() -> None:

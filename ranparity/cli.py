@@ -19,6 +19,7 @@ from ranparity.commands import (
     evaluate,
     export,
     features,
+    ladder,
     masks,
     models,
     report,
@@ -26,7 +27,7 @@ from ranparity.commands import (
 )
 from ranparity.errors import InputError, TerminatedError, printable
 
-COMMANDS = (models, shapes, check, export, evaluate, masks, features, claims, report)
+COMMANDS = (models, shapes, check, ladder, export, evaluate, masks, features, claims, report)
 
 
 def parser() -> argparse.ArgumentParser:

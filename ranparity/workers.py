@@ -6,6 +6,7 @@ prints on stderr is kept, so that a worker that dies says why.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -22,6 +23,14 @@ from ranparity.errors import InputError
 REFUSED = 2  # a worker's exit status for bad input, as the command line's
 Item = TypeVar("Item")
 MOST_BYTES = 10_000  # of what a worker said on stderr
+_RUNNING: set[subprocess.Popen[str]] = set()
+
+
+@atexit.register
+def _end_all() -> None:
+    """Ends the workers that threads still read from, which Python stops without a word."""
+    for process in list(_RUNNING):
+        process.kill()
 
 
 class WorkerError(Exception):
@@ -51,12 +60,14 @@ def stream(backend: str, module: str, arguments: Sequence[str]) -> Iterator[dict
             encoding="utf-8",
             errors="replace",
         ) as process:
+            _RUNNING.add(process)
             try:
                 assert process.stdout is not None  # noqa: S101  (PIPE was asked for)
                 yield from _objects(process.stdout)
                 status = process.wait()
             finally:
                 process.kill()  # one that is not read to its end
+                _RUNNING.discard(process)
         if status == REFUSED:
             raise InputError(_last_lines(_end(errors), 1))
         if status != 0:

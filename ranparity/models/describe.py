@@ -70,11 +70,12 @@ def _names(model: keras.Model, ordered: list[Any]) -> dict[int, str]:
     names = {id(tensor): tensor.name for tensor in model.inputs}
     for layer in ordered:
         tensors = keras.tree.flatten(layer.output)
-        names |= {id(t): name for t, name in zip(tensors, _tops(layer, len(tensors)), strict=True)}
+        names |= {id(t): name for t, name in zip(tensors, tops(layer, len(tensors)), strict=True)}
     return names
 
 
-def _tops(layer: Any, count: int) -> tuple[str, ...]:
+def tops(layer: Any, count: int) -> tuple[str, ...]:
+    """The names of a layer's outputs, of which there are so many."""
     if count == 1:
         return (layer.caffe_name,)
     return tuple(f"{layer.caffe_name}_{number}" for number in range(1, count + 1))
@@ -147,7 +148,7 @@ def _described(
         layer.caffe_name,
         type_,
         tuple(inputs),
-        _tops(layer, len(shapes)),
+        tops(layer, len(shapes)),
         Facts(
             shapes,
             parameters,

@@ -53,3 +53,12 @@ def laid_out(variable: str, value: NDArray[Any]) -> NDArray[Any]:
     if not variable.endswith("/kernel"):
         return value
     return np.transpose(value, (3, 2, 0, 1) if value.ndim == 4 else (1, 0))
+
+
+def slots_named(values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Give what an update rule keeps, from LAYER/VARIABLE/SLOT, by LAYER/PARAMETER/SLOT."""
+    found = {}
+    for name, value in values.items():
+        variable, _, slot = name.rpartition("/")
+        found[f"{name_of(variable)}/{slot}"] = laid_out(variable, value)
+    return found

@@ -1,7 +1,8 @@
 """What a net gives, exactly, and how far roundings can move each tensor of it.
 
 Decisions (ReLU signs, max-pool argmaxes) are the exact run's in the noisy runs too: one that falls
-the other way moves gradients by far more than a rounding, and would hide faults.
+the other way moves gradients by far more than a rounding, and would hide faults. Only where nobody
+can know what was decided are they left free.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from ranparity.caffe.arbiter.noise import Noise
 from ranparity.caffe.arbiter.run import Arbiter, gradients
 from ranparity.caffe.arbiter.solver import Solver
 
-RUNS = 3  # noisy ones
+RUNS = 6  # noisy ones: with 3, the noise of a scalar is too small by chance once in 500 times
+UNDECIDED_RUNS = 3  # of those that decide for themselves: the noise of many turned decisions
 LOSS = "loss"
 
 
@@ -34,7 +36,7 @@ class Question:
         training: Whether statistics are the batch's.
         targets: Probabilities, (N, classes); gradients are asked for where there are some.
         solver: The update rule; new weights are asked for where there is one.
-        kept: What it has kept of each parameter, by PARAMETER and then by name.
+        kept: What it has kept of each parameter that is trained, by PARAMETER and then by name.
     """
 
     arbiter: Arbiter
@@ -44,6 +46,14 @@ class Question:
     targets: Tensor | None = None
     solver: Solver | None = None
     kept: Mapping[str, Tensors] = dataclasses.field(default_factory=dict)
+
+    @property
+    def trained(self) -> list[str]:
+        """The parameters whose gradients are asked for."""
+        if self.targets is None:
+            return []
+        known = list(self.arbiter.parameters)
+        return [name for name in known if name in self.kept] if self.solver else known
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,12 +75,17 @@ class Reference:
 
     Attributes:
         value: In float64.
-        noise: How far roundings can move it: the root of the mean square, over noisy runs, of the
-            L2 distance between such a run's and the exact one's.
+        squares: How far roundings can move each channel (axis 1, where there is one): the mean,
+            over noisy runs, of the squared L2 distance between such a run's and the exact one's.
     """
 
     value: NDArray[Any]
-    noise: float
+    squares: NDArray[Any]
+
+    @property
+    def noise(self) -> float:
+        """How far roundings can move the whole tensor: an L2 distance."""
+        return math.sqrt(float(self.squares.sum()))
 
 
 def answer(
@@ -84,7 +99,7 @@ def answer(
         decisions: Those that are given.
     """
     asked = question.targets is not None
-    parameters = list(question.arbiter.parameters) if asked else []
+    parameters = question.trained
     weights = {name: x.detach() for name, x in question.weights.items()}
     for name in parameters:
         weights[name] = weights[name].clone().requires_grad_()
@@ -123,6 +138,7 @@ def explained(
     decisions: Tensors | None = None,
     seed: int = 0,
     runs: int = RUNS,
+    free: bool = False,
 ) -> tuple[dict[str, Reference], Tensors]:
     """Compute every tensor and its explained noise.
 
@@ -132,17 +148,24 @@ def explained(
         decisions: Those that are given; by default the exact run's own.
         seed: Of the noise.
         runs: How many noisy runs there are.
+        free: Whether the noisy runs decide for themselves.
 
     Returns:
         The references, by the names of `Answer.tensors`, and the decisions.
     """
     exact = answer(question, decisions=decisions)
-    squares = dict.fromkeys(exact.tensors, 0.0)
+    squares: dict[str, Any] = dict.fromkeys(exact.tensors, 0.0)
     for run in range(runs):
-        noisy = answer(question, Noise(unit, seed, run), exact.decisions)
+        noisy = answer(question, Noise(unit, seed, run), None if free else exact.decisions)
         for name, x in noisy.tensors.items():
-            squares[name] += float(((x - exact.tensors[name]) ** 2).sum())
+            squares[name] = squares[name] + _by_channel((x - exact.tensors[name]) ** 2) / runs
     return {
-        name: Reference(np.asarray(x.numpy()), math.sqrt(squares[name] / runs))
+        name: Reference(np.asarray(x.numpy()), np.asarray(squares[name]))
         for name, x in exact.tensors.items()
     }, exact.decisions
+
+
+def _by_channel(x: Tensor) -> NDArray[Any]:
+    """Sums over all axes but the second."""
+    axes = [axis for axis in range(x.ndim) if axis != 1]
+    return np.asarray((x.sum(axes) if axes else x).numpy())

@@ -63,10 +63,7 @@ def pooling(call: Call) -> Made:
     kernel, stride, pad = _windows(call.node, x.shape[2:])
     size = call.facts.tops[0][2:]
     if call.facts.attributes["pool"] == "MAX":
-        import torch
-
-        lowest = torch.finfo(x.dtype).min  # what Caffe begins with: a window past the map keeps it
-        return _largest(call, _padded(x, kernel, stride, pad, size, lowest), kernel, stride)
+        return _largest(call, padded_for_max(call.node, call.facts, x), kernel, stride)
     if call.facts.attributes["pool"] == "AVE":
         from torch.nn.functional import avg_pool2d
 
@@ -74,6 +71,18 @@ def pooling(call: Call) -> Made:
         total = avg_pool2d(padded, kernel, stride, divisor_override=1)
         return Made((total[..., : size[0], : size[1]] / _divisors(x, kernel, stride, pad, size),))
     raise RuleError(f"expected pool MAX or AVE, found {call.facts.attributes['pool']}")
+
+
+def padded_for_max(node: Node, facts: Facts, x: Tensor) -> Tensor:
+    """A map as a max pool indexes it: with so much around it that every window is whole.
+
+    Around is what Caffe begins with: a window past the map keeps it.
+    """
+    import torch
+
+    kernel, stride, pad = _windows(node, x.shape[2:])
+    lowest = torch.finfo(x.dtype).min
+    return _padded(x, kernel, stride, pad, facts.tops[0][2:], lowest)
 
 
 def _windows(node: Node, size: Sequence[int]) -> tuple[Pair, Pair, Pair]:

@@ -130,6 +130,28 @@ class Arbiter:
                 decided[top] = found.decision
         return Forward(made, statistics, decided)
 
+    def decisions(self, blobs: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Give what ReLUs and max pools decide where blobs are these, by the name of their top.
+
+        Args:
+            blobs: By name, arrays, NCHW; of each such layer the one that it reads.
+        """
+        found = {}
+        for step in self.decides:
+            (bottom,) = tensors({"": blobs[step.node.inputs[0]]}).values()
+            call = Call(step.node, step.facts, [bottom], {}, {}, training=False)
+            found[step.node.outputs[0]] = LAYERS[step.node.type].operation(call).decision
+        return found
+
+    @property
+    def decides(self) -> list[Step]:
+        """The layers that decide: ReLUs and max pools."""
+        return [
+            step
+            for step in self.steps
+            if step.node.type == "ReLU" or step.facts.attributes.get("pool") == "MAX"
+        ]
+
     def loss(self, found: Forward, targets: Tensor) -> Tensor:
         """The mean cross-entropy of the net's Softmax, and blobs with a `loss_weight` added.
 

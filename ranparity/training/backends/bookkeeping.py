@@ -23,7 +23,6 @@ class Bookkeeping:
         variables: All of the model's variables by name, in its order.
         trainable: Names of those that are trained.
         others: Names of those that are not: BN statistics, and all of the layers that are fixed.
-        classes: How many outputs the model has.
         dtype: What all of the variables are.
     """
 
@@ -33,8 +32,12 @@ class Bookkeeping:
         self.variables = variables.named(model)
         self.trainable = variables.names(model, model.trainable_variables)
         self.others = variables.names(model, model.non_trainable_variables)
-        self.classes = int(model.output_shape[-1])
         self.dtype = np.dtype(self.variables[self.trainable[0]].dtype)
+
+    @property
+    def classes(self) -> int:
+        """How many outputs the model has."""
+        return int(self.model.output_shape[-1])
 
     def batch(
         self, images: NDArray[Any], targets: NDArray[Any]

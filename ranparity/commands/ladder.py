@@ -1,0 +1,264 @@
+"""`ranparity ladder`: is a net the same on every backend, and is what differs rounding?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ranparity.commands.shapes import size
+from ranparity.errors import InputError
+from ranparity.models import zoo
+from ranparity.training import backends
+
+if TYPE_CHECKING:
+    from ranparity.parity.ladder.case import Case
+
+MODEL = "attention56-cifar"
+SMALL, LARGE_SIDE = 8, 64  # images by default, up to nets of such sides
+FEW = 2  # images by default, of larger nets
+SHOWN = 5  # tensors that differ
+FORMATS = ("channels_last", "channels_first")
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "ladder",
+        help="levels 1 to 5: backends against a float64 arbiter, tensor by tensor",
+        description="Runs nets on backends, one process each, with weights, batch and optimizer "
+        "slots from the tape, and holds every tensor against a float64 execution of the net's "
+        "prototxt. A difference is a rounding where it is explained by the roundings of that very "
+        "net (Monte Carlo arithmetic), and named with its layer where it is not. Levels: 1 "
+        "forward, 2 gradient, 3 update, 4 lockstep (updates along a run), 5 free run (how far "
+        "runs part, against twins that begin one ulp apart). Exit status 1 if anything differs.",
+    )
+    add = parser.add_argument
+    add(
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        help=f"names that `ranparity models` lists, or of narrow twins such as {MODEL}@8 "
+        f"(default: {MODEL})",
+    )
+    add(
+        "--backends",
+        default=",".join(backends.NAMES),
+        help="with commas between them; level 4 goes along the first one's run "
+        "(default: %(default)s)",
+    )
+    add(
+        "--levels",
+        type=levels,
+        metavar="A-B",
+        help="such as 1-3 or 2,5 (default: 1-5, and 1-3 of nets with sides over "
+        f"{LARGE_SIDE} pixels)",
+    )
+    add("--size", type=size, metavar="N|HxW", help="in pixels (default: the net's own)")
+    add(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help=f"images (default: {SMALL}, and {FEW} with sides over {LARGE_SIDE} pixels)",
+    )
+    add("--steps", type=int, metavar="N", help="of levels 4 and 5 (default: 16)")
+    add("--twins", type=int, metavar="N", help="of level 5, a backend (default: 8)")
+    add("--seed", type=int, default=0, help="of the tape (default: %(default)s)")
+    add(
+        "--precision",
+        choices=backends.PRECISIONS,
+        default=backends.PRECISIONS[0],
+        help="default: %(default)s; in float64 each two backends are held against each other too",
+    )
+    add("--data-format", choices=FORMATS, default=FORMATS[0], help="default: %(default)s")
+    add("--json", action="store_true", help="print JSON in place of the tables, with every tensor")
+    add(
+        "--work",
+        type=Path,
+        default=Path("runs/ladder"),
+        help="folder for tensors, removed when they are judged (default: %(default)s)",
+    )
+    parser.set_defaults(execute=execute)
+
+
+def levels(text: str) -> tuple[int, ...]:
+    """Levels from text: `1-3`, `2`, or `1,4-5`."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise argparse.ArgumentTypeError(f"expected levels such as 1-3 or 2,5; found {text!r}")
+        found |= set(range(int(first), int(last or first) + 1))
+    if not found or not found <= {1, 2, 3, 4, 5}:
+        raise argparse.ArgumentTypeError(f"expected levels from 1 to 5; found {text!r}")
+    return tuple(sorted(found))
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Runs the ladder and prints what it found."""
+    names = _backends(arguments.backends)
+    cases = [_case(zoo.entry(name), arguments, names) for name in arguments.models or [MODEL]]
+    from ranparity.parity.ladder.run import Ladder, default_references
+
+    ladder = Ladder(names, arguments.work, default_references(), _say)
+    found = []
+    for case in cases:
+        one = ladder.run(case)
+        found.append(one)
+        if not arguments.json:
+            print("\n".join(_lines(one.to_json(rows=True))), flush=True)
+    if arguments.json:
+        content = [one.to_json(rows=True) for one in found]
+        results = [result for one in content for result in one.pop("results")]
+        print(json.dumps({"results": results, "cases": content}, indent=1, allow_nan=False))
+    return int(any(one.verdict != "pass" for one in found))
+
+
+def _backends(text: str) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        backends.choose(name, {}, "--backends")
+    if len(set(names)) < len(names):
+        raise InputError(f"--backends: expected each once. Received: {text!r}")
+    return names
+
+
+def _case(entry: zoo.Entry, arguments: argparse.Namespace, names: Sequence[str]) -> Case:
+    """Gives what is asked of a net, checked."""
+    from ranparity.parity.ladder.case import STEPS, TWINS, Case
+
+    if "@" not in entry.name:
+        _ = entry.prototxt  # or it says that there is none
+    side = arguments.size or entry.input_shape[:2]
+    large = max(side) > LARGE_SIDE
+    asked = arguments.levels or ((1, 2, 3) if large else (1, 2, 3, 4, 5))
+    steps = STEPS if arguments.steps is None else arguments.steps
+    twins = TWINS if arguments.twins is None else arguments.twins
+    batch = arguments.batch_size
+    if batch is None:
+        batch = FEW if large else SMALL
+    for option, value, least in (("--batch-size", batch, 1), ("--steps", steps, 2)):
+        if value < least:
+            raise InputError(f"{option}: expected {least} or more. Received: {value}")
+    if 5 in asked and twins < 1:
+        raise InputError(f"--twins: expected 1 or more for level 5. Received: {twins}")
+    if 5 in asked and len(names) < 2:
+        raise InputError("--levels: level 5 holds backends against each other, and there is one")
+    if arguments.seed < 0:
+        raise InputError(f"--seed: expected 0 or more. Received: {arguments.seed}")
+    return Case(
+        model=entry.name,
+        size=tuple(side),
+        batch_size=batch,
+        seed=arguments.seed,
+        precision=arguments.precision,
+        data_format=arguments.data_format,
+        levels=asked,
+        steps=steps,
+        twins=twins,
+    )
+
+
+def _say(line: str) -> None:
+    if sys.stderr.isatty():
+        print(f"{line} ...", file=sys.stderr)
+
+
+def _lines(found: dict[str, Any]) -> Iterator[str]:
+    from tabulate import tabulate
+
+    case = found["case"]
+    yield ""
+    yield (
+        f"{case['model']} at {'x'.join(map(str, case['size']))}, batch {case['batch_size']}, "
+        f"{case['precision']}, seed {case['seed']}: {found['verdict'].upper()}"
+    )
+    for backend, reason in found["failures"].items():
+        yield f"  {backend}: {reason}"
+    measured = [result for result in found["results"] if result["level"] != 5]
+    if measured:
+        headers = ("level", "backend", "tensors", "same", "rounding", "differ", "not comparable")
+        table = [_cells(result) for result in measured]
+        yield tabulate(
+            table,
+            headers=(*headers, "median rho", "worst rho", "of", "decisions", "verdict"),
+            floatfmt=".3g",
+        )
+        yield f"rho above {found['limit']:g} differs; decisions: ReLU signs and max-pool argmaxes"
+    for result in measured:
+        yield from _difference(result)
+    yield from _free_run(found)
+    memory = ", ".join(
+        f"{name} {peak / 2**30:.1f}" for name, peak in found["peak_memory"].items() if peak
+    )
+    yield f"{found['seconds']['all']:.0f} s; peak memory in GiB: {memory}"
+
+
+def _cells(result: dict[str, Any]) -> tuple[Any, ...]:
+    verdicts = result["verdicts"]
+    return (
+        result["level"],
+        result["backend"],
+        result["tensors"],
+        *(verdicts[name] for name in ("identical", "rounding", "differs", "not comparable")),
+        result["median_rho"],
+        result["worst_rho"],
+        result["worst_tensor"],
+        result["decisions_differ"],
+        result["verdict"],
+    )
+
+
+def _difference(result: dict[str, Any]) -> Iterator[str]:
+    """Says where a level first differs, and what is known of that tensor."""
+    where = f"  level {result['level']} on {result['backend']}"
+    for each in result["decisions"]:
+        if each["fault"]:
+            yield (
+                f"{where}: {each['layer']} decides otherwise at {each['count']} of {each['of']} "
+                f"places, by up to {each['margin']:.3g} times the explained noise"
+            )
+    first = result["first"]
+    if not first:
+        return
+    attributes = " ".join(f"{name}={value}" for name, value in first["attributes"].items())
+    agreed = {True: ", which agree", False: ", which differ too", None: ""}[first["inputs_agreed"]]
+    read = f"; reads {', '.join(first['inputs'])}{agreed}" if first["inputs"] else ""
+    yield f"{where}: first to differ is {first['tensor']} ({first['type']} {attributes}{read})"
+    if first["behind"]:
+        yield f"    gradients behind it agree: look at {', '.join(first['behind'])}"
+    bad = [row for row in result["rows"] if row["verdict"] in ("differs", "not comparable")]
+    for row in bad[:SHOWN]:
+        yield f"    {_row(row)}"
+    if len(bad) > SHOWN:
+        yield f"    and {len(bad) - SHOWN:,} more; --json has all"
+
+
+def _row(row: dict[str, Any]) -> str:
+    at = f" at step {row['step']}" if row["step"] is not None else ""
+    if row["verdict"] == "not comparable":
+        return f"{row['tensor']}{at}: not comparable: {row['reason']}"
+    rho = row["rho"] if isinstance(row["rho"], str) else f"{row['rho']:.3g}"
+    return (
+        f"{row['tensor']}{at}: rho {rho}, rms error {row['rms_error']:.3g} (explained "
+        f"{row['noise']:.3g}), largest {row['largest_error']:.3g} at {row['worst']}: "
+        f"{row['found']:.9g} for {row['expected']:.9g}"
+    )
+
+
+def _free_run(found: dict[str, Any]) -> Iterator[str]:
+    runs = found["free_run"]
+    for pair in runs.get("pairs", ()):
+        one, other = pair["backends"]
+        part = pair["apart_after_step"]
+        said = "no further apart than twins" if part is None else f"apart after step {part}"
+        yield (
+            f"  level 5: {one} and {other}: {said}: {float(pair['ratio']):.3g} of the twins' "
+            f"largest distance ({runs['factor']:g} allowed), up to step {pair['horizon'] - 1} of "
+            f"{len(pair['losses'])}; then chaos"
+        )
+    for backend, verdict in runs.get("verdicts", {}).items():
+        yield f"  level 5 on {backend}: {verdict}"

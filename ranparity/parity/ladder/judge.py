@@ -1,0 +1,351 @@
+"""Evidence of a backend against the arbiter's references, level by level. Imports no Keras."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ranparity.caffe.arbiter.run import Arbiter, Step
+from ranparity.parity import caffe_weights
+from ranparity.parity.ladder import decisions, rounding
+from ranparity.parity.ladder.case import Case
+from ranparity.parity.ladder.decisions import Differing
+from ranparity.parity.ladder.references import References
+from ranparity.parity.ladder.rounding import Row
+from ranparity.parity.ladder.store import Store
+
+Arrays = Mapping[str, NDArray[Any]]
+GRADIENT = "gradient"
+PASS, FAIL = "pass", "fail"
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """The first tensor that differs.
+
+    Attributes:
+        tensor: KIND/NAME.
+        layer: The layer that it is of.
+        type: Its type in Caffe.
+        attributes: Of the layer.
+        inputs: The blobs that the layer reads.
+        inputs_agreed: Whether none of these differs; None where they were not compared.
+        behind: Of a gradient the layers up to those behind it that have weights, whose gradients
+            agreed: the fault is in what one of these gives back.
+    """
+
+    tensor: str
+    layer: str = ""
+    type: str = ""
+    attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    inputs_agreed: bool | None = None
+    behind: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The tensor's name in Caffe, without its kind."""
+        return self.tensor.removeprefix(RUN).partition("/")[2] or self.tensor
+
+
+@dataclasses.dataclass
+class Result:
+    """What a level says of a net on a backend.
+
+    Attributes:
+        case: What was asked.
+        backend: Its name, or the names of a pair.
+        level: A number of `case.LEVELS`.
+        rows: One for each tensor, in the order in which they are computed.
+        differing: Decisions that differ.
+        first: The first tensor that differs.
+    """
+
+    case: Case
+    backend: str
+    level: int
+    rows: list[Row]
+    differing: list[Differing] = dataclasses.field(default_factory=list)
+    first: Difference | None = None
+
+    @property
+    def verdict(self) -> str:
+        """`pass` where every tensor is identical or a rounding apart, and so is every decision."""
+        bad = any(row.verdict in rounding.FAILED for row in self.rows)
+        return FAIL if bad or any(each.is_fault for each in self.differing) else PASS
+
+    @property
+    def rhos(self) -> list[float]:
+        """Of all tensors that can be compared."""
+        return [row.rho for row in self.rows if row.rho is not None]
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as data that JSON can hold, without its rows."""
+        rhos = self.rhos
+        worst = max(rhos, default=None)
+        return {
+            "model": self.case.model,
+            "backend": self.backend,
+            "level": self.level,
+            "precision": self.case.precision,
+            "size": list(self.case.size),
+            "batch_size": self.case.batch_size,
+            "seed": self.case.seed,
+            "data_format": self.case.data_format,
+            "threads": self.case.threads,
+            "tensors": len(self.rows),
+            "verdicts": {
+                name: sum(row.verdict == name for row in self.rows) for name in rounding.VERDICTS
+            },
+            "worst_rho": str(worst) if worst == math.inf else worst,
+            "worst_tensor": next((r.tensor for r in self.rows if r.rho == worst), None),
+            "median_rho": statistics.median(rhos) if rhos else None,
+            "decisions_differ": sum(each.count for each in self.differing),
+            "decisions": [each.to_json() for each in self.differing],
+            "first_difference": self.first.name if self.first else None,
+            "first": dataclasses.asdict(self.first) if self.first else None,
+            "verdict": self.verdict,
+        }
+
+
+def forward(case: Case, backend: str, found: Store, references: References) -> Result:
+    """Level 1: every blob in inference mode."""
+    given = _blobs(case, found, "1/blob")
+    rows = [_row(f"blob/{name}", given.get(name), references) for name in _made(references.arbiter)]
+    return _result(case, backend, 1, rows, references.arbiter)
+
+
+def training(
+    case: Case, backend: str, found: Store, references: References, prefix: str = ""
+) -> tuple[Result, Result]:
+    """Levels 2 and 3: the step with all tensors to be read, and the step of a run.
+
+    Args:
+        case: What was asked.
+        backend: Its name.
+        found: Its evidence.
+        references: Of the step.
+        prefix: What the evidence's names begin with: `4@STEP/` of a lockstep run.
+    """
+    arbiter = references.arbiter
+    given = _blobs(case, found, f"{prefix}2/blob")
+    theirs = arbiter.decisions(_Decided(given, references))
+    ours = arbiter.decisions(_Decided({}, references))
+    differing = list(decisions.compare(references, theirs, ours))
+    if differing:
+        references = references.deciding(theirs)
+    probed = {f"blob/{name}": given.get(name) for name in _made(arbiter, training=True)}
+    of_run = _after(found, f"{prefix}3", {})
+    of_probe = _after(found, f"{prefix}2", of_run)
+    names = [name for name in references.tensors.under("value") if not name.startswith("blob/")]
+    gradients = ["loss", *reversed(_of(names, "gradient")), *_of(names, "statistic")]
+    state = [*_of(names, "weight"), *_of(names, "kept"), *_of(names, "statistic")]
+    rows = [_row(name, x, references) for name, x in probed.items()]
+    rows += [_row(name, of_probe.get(name), references) for name in gradients]
+    moved = [_row(name, of_probe.get(name), references) for name in state]
+    if any(name in of_probe and of_probe[name] is not of_run.get(name) for name in state):
+        moved += [_of_run(name, of_run.get(name), references) for name in ["loss", *state]]
+    return (
+        _result(case, backend, 2, rows, arbiter, differing),
+        _result(case, backend, 3, moved, arbiter),
+    )
+
+
+def pair(
+    case: Case, backends: tuple[str, str], one: Store, other: Store, references: References
+) -> Iterator[Result]:
+    """Levels 1 and 2 of one backend against another: in float64 the arbiter rounds as they do.
+
+    Both have roundings, so the noise is that of two. Where they decided otherwise, gradients are
+    left to the arbiter, which takes the decisions of each.
+
+    Args:
+        case: What was asked.
+        backends: Their names.
+        one: The first one's evidence.
+        other: The second one's.
+        references: Of inference at level 1, of the step at level 2.
+    """
+    arbiter = references.arbiter
+    training = references.question.training
+    level = 2 if training else 1
+    blobs = [_blobs(case, found, f"{level}/blob") for found in (one, other)]
+    tensors = [{f"blob/{name}": x for name, x in found.items()} for found in blobs]
+    names = [f"blob/{name}" for name in _made(arbiter, training=training)]
+    if training:
+        for mine, found in zip(tensors, (one, other), strict=True):
+            mine |= _after(found, "2", _after(found, "3", {}))
+        theirs = [arbiter.decisions(_Decided(found, references)) for found in blobs]
+        known = list(references.tensors.under("value"))
+        names += ["loss", *_of(known, "statistic")]
+        if all(bool((theirs[0][top] == theirs[1][top]).all()) for top in theirs[0]):
+            names += list(reversed(_of(known, "gradient")))
+    rows = [
+        _between(name, tensors[0].get(name), tensors[1].get(name), references) for name in names
+    ]
+    yield _result(case, "~".join(backends), level, rows, arbiter)
+
+
+def _between(
+    name: str, one: NDArray[Any] | None, other: NDArray[Any] | None, references: References
+) -> Row:
+    if one is None or other is None:
+        return rounding.missing(name, "one of the backends has not given it")
+    noise = math.sqrt(2) * references.noise(name)
+    return rounding.compare(name, one, other, noise, references.precision)
+
+
+RUN = "run/"  # before a tensor of the step without probes, where that has other bits
+
+
+def _of_run(name: str, found: NDArray[Any] | None, references: References) -> Row:
+    """Judge a tensor of a step whose decisions cannot be read.
+
+    A compiler may fuse a step that gives no blobs in another way, and then its blobs are a rounding
+    apart, and so are its decisions. What comes before any gradient does not depend on them; the
+    rest is allowed what turned decisions explain.
+    """
+    row = _row(name, found, references)
+    if row.verdict == rounding.DIFFERS and name.startswith(("weight/", "kept/")):
+        noise = references.undecided_noise(name)
+        assert found is not None  # noqa: S101  (or it could not differ)
+        row = rounding.compare(name, found, references.value(name), noise, references.precision)
+        row = dataclasses.replace(row, reason="its decisions cannot be read")
+    return dataclasses.replace(row, tensor=RUN + row.tensor)
+
+
+def lockstep(case: Case, backend: str, parts: Sequence[tuple[int, Result]]) -> Result:
+    """Level 4: level 3 at several steps of a run.
+
+    Args:
+        case: What was asked.
+        backend: Its name.
+        parts: What level 3 says of each step.
+    """
+    rows = [dataclasses.replace(row, step=step) for step, part in parts for row in part.rows]
+    first = next((part.first for _, part in parts if part.first), None)
+    return Result(case, backend, 4, rows, [], first)
+
+
+class _Decided(Mapping[str, NDArray[Any]]):
+    """Blobs that layers decide on: a backend's where it has one of the right shape."""
+
+    def __init__(self, given: Arrays, references: References) -> None:
+        self._given, self._references = given, references
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        own = self._references.value(f"blob/{name}")
+        found = self._given.get(name)
+        return own if found is None or found.shape != own.shape else found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+
+def _blobs(case: Case, found: Store, prefix: str) -> Arrays:
+    """Blobs by Caffe's names, NCHW; read when they are asked for."""
+    return {name: _in_caffe(case, blob) for name, blob in found.under(prefix).items()}
+
+
+def _in_caffe(case: Case, blob: NDArray[Any]) -> NDArray[Any]:
+    last = case.data_format == "channels_last" and blob.ndim == 4
+    return blob.transpose(0, 3, 1, 2) if last else blob
+
+
+def _made(arbiter: Arbiter, *, training: bool = False) -> list[str]:
+    """What layers make, in graph order; training ends before the probabilities."""
+    return [
+        name
+        for step in arbiter.steps
+        if not (training and step.node.type == "Softmax" and step.node.inputs[0] == arbiter.logits)
+        for name in step.node.outputs
+    ]
+
+
+def _after(found: Store, prefix: str, same: Arrays) -> dict[str, NDArray[Any]]:
+    """What a step leaves, by KIND/NAME.
+
+    Args:
+        found: The evidence.
+        prefix: Of which step.
+        same: What stands for a tensor that is not there.
+    """
+    tensors = dict(same)
+    for name, value in caffe_weights.named(found.under(f"{prefix}/weights")).items():
+        kind = "statistic" if name.rpartition("/")[2] in ("mean", "variance") else "weight"
+        tensors[f"{kind}/{name}"] = value
+    for name, value in caffe_weights.slots_named(found.under(f"{prefix}/slots")).items():
+        of, _, slot = name.rpartition("/")
+        tensors[f"{GRADIENT}/{of}" if slot == GRADIENT else f"kept/{name}"] = value
+    return tensors | {"loss": found[f"{prefix}/loss"]}
+
+
+def _of(names: Iterable[str], kind: str) -> list[str]:
+    return [name for name in names if name.startswith(f"{kind}/")]
+
+
+def _row(name: str, found: NDArray[Any] | None, references: References) -> Row:
+    if found is None:
+        return rounding.missing(name, "the backend has not given it")
+    return rounding.compare(
+        name, found, references.value(name), references.noise(name), references.precision
+    )
+
+
+def _result(
+    case: Case,
+    backend: str,
+    level: int,
+    rows: list[Row],
+    arbiter: Arbiter,
+    differing: list[Differing] | None = None,
+) -> Result:
+    first = next((row for row in rows if row.verdict in rounding.FAILED), None)
+    found = _difference(first.tensor, rows, arbiter) if first else None
+    return Result(case, backend, level, rows, differing or [], found)
+
+
+def _difference(tensor: str, rows: list[Row], arbiter: Arbiter) -> Difference:
+    """Say what is known of the layer that a tensor is of."""
+    kind, _, name = tensor.removeprefix(RUN).partition("/")
+    for step in arbiter.steps:
+        mine = name in step.node.outputs if kind == "blob" else _is_of(name, step.node.name)
+        if mine:
+            inputs = tuple(step.node.inputs)
+            verdicts = [row.verdict for row in rows if row.tensor in {f"blob/{n}" for n in inputs}]
+            known = any(row.tensor.startswith("blob/") for row in rows)
+            agreed = not any(verdict in rounding.FAILED for verdict in verdicts)
+            return Difference(
+                tensor,
+                step.node.name,
+                step.node.type,
+                step.facts.attributes,
+                inputs,
+                agreed if known else None,
+                _behind(step, arbiter) if kind == GRADIENT else (),
+            )
+    return Difference(tensor)
+
+
+def _behind(step: Step, arbiter: Arbiter) -> tuple[str, ...]:
+    """The layers that read what a layer gives, and so on up to those with weights."""
+    carrying, found = set(step.node.outputs), []
+    for later in arbiter.steps:
+        if carrying.intersection(later.node.inputs):
+            found.append(later.node.name)
+            if not later.weights:
+                carrying.update(later.node.outputs)
+    return tuple(found)
+
+
+def _is_of(name: str, layer: str) -> bool:
+    """Whether LAYER/PARAMETER or LAYER/PARAMETER/SLOT is of a layer; its name may have slashes."""
+    return name.startswith(f"{layer}/") and name[len(layer) + 1 :].count("/") <= 1

@@ -1,0 +1,133 @@
+"""Nets whose every blob can be read: in inference mode, and in the very step that trains."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from ranparity.models.building import deep, functional
+from ranparity.models.describe import caffe_layers, tops
+from ranparity.training.update import Root, Tensor, Tensors, Update, Updated
+from ranparity.training.variables import Model
+
+GRADIENT = "gradient"
+TAPPED = "blob of "
+Blobs = list[tuple[str, tuple[int | None, ...]]]
+
+
+class Tap(keras.layers.Layer):
+    """Passes a tensor on and keeps it in a variable, which a step of training gives back.
+
+    Args:
+        blob: The tensor's name in Caffe.
+        batch: Images in a batch: a variable's shape is fixed.
+        **kwargs: What every Keras layer takes.
+    """
+
+    def __init__(self, blob: str, batch: int, **kwargs: Any) -> None:
+        super().__init__(trainable=False, **kwargs)
+        self.caffe_name = TAPPED + blob
+        self._batch = batch
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the variable."""
+        shape = tuple(self._batch if side is None else side for side in input_shape)
+        self.kept = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="kept")
+
+    def call(self, inputs: Any) -> Any:
+        """Give the tensor as it is."""
+        self.kept.assign(inputs)
+        return inputs
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Give the shape without a trace, which would take a batch of another size."""
+        return keras.KerasTensor(inputs.shape, inputs.dtype)
+
+
+@dataclass(frozen=True)
+class Recording(Update):
+    """An update rule that keeps each gradient beside what it keeps anyway.
+
+    Attributes:
+        inner: The rule.
+    """
+
+    inner: Update
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """Those of the rule, and the gradient."""
+        return (*self.inner.slots, GRADIENT)
+
+    def __call__(
+        self, weight: Tensor, gradient: Tensor, slots: Tensors, scalars: Tensors, sqrt: Root
+    ) -> Updated:
+        """Update as the rule does."""
+        moved, kept = self.inner(weight, gradient, slots[:-1], scalars, sqrt)
+        return moved, (*kept, gradient)
+
+
+def recording(update: Update) -> Recording:
+    """Give an update rule that keeps gradients too."""
+    return Recording(update.rule, update.momentum, update.weight_decay, update)
+
+
+def tapped(model: Model, batch: int) -> Model:
+    """Give a model of the same layers and variables with a tap behind each layer.
+
+    Args:
+        model: Of this project's layers.
+        batch: Images in a batch.
+    """
+
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        made = layer(*args, **kwargs)
+        if not hasattr(layer, "caffe_name"):
+            return made
+        found = keras.tree.flatten(made)
+        names = tops(layer, len(found))
+        taps = [
+            Tap(name, batch, name=f"tap-{name}".replace("/", "-"), dtype=layer.dtype_policy)(x)
+            for name, x in zip(names, found, strict=True)
+        ]
+        return taps if isinstance(made, list | tuple) else taps[0]
+
+    with deep():
+        return keras.models.clone_model(
+            model, call_function=call, clone_function=lambda layer: layer
+        )
+
+
+def flat(model: Model) -> tuple[Model, Blobs]:
+    """Give a model whose output is all blobs in one row, and their names and shapes in order.
+
+    Args:
+        model: Of this project's layers.
+    """
+    found = list(_blobs(model))
+    rows = [ops.reshape(tensor, (-1,)) for _, tensor in found]
+    row = ops.concatenate(rows, axis=0)
+    return functional(model.inputs, row), [(name, tuple(x.shape)) for name, x in found]
+
+
+def _blobs(model: Model) -> Iterator[tuple[str, Any]]:
+    for layer in caffe_layers(model):
+        found = keras.tree.flatten(layer.output)
+        yield from zip(tops(layer, len(found)), found, strict=True)
+
+
+def parted(row: NDArray[Any], blobs: Blobs, batch: int) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Give each blob of what the model of `flat` gives, by name."""
+    start = 0
+    for name, given in blobs:
+        shape = tuple(batch if side is None else side for side in given)
+        size = math.prod(shape)
+        yield name, np.reshape(row[start : start + size], shape)
+        start += size

@@ -1,0 +1,227 @@
+"""What the arbiter gives for a net in a state, and how far roundings can move it: kept on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import ranparity.caffe
+from ranparity.caffe import graph as graphs
+from ranparity.caffe import prototxt
+from ranparity.caffe.arbiter import run
+from ranparity.caffe.arbiter.base import Tensors
+from ranparity.caffe.arbiter.explained import RUNS, UNDECIDED_RUNS, Question, answer, explained
+from ranparity.caffe.arbiter.noise import UNIT_ROUNDOFF
+from ranparity.caffe.arbiter.run import Arbiter
+from ranparity.caffe.arbiter.solver import Solver
+from ranparity.data import digest
+from ranparity.models import zoo
+from ranparity.parity import caffe_weights
+from ranparity.parity.check import pool_whole_map
+from ranparity.parity.ladder.case import Case
+from ranparity.parity.ladder.rounding import MEASURED, noise_in
+from ranparity.parity.ladder.store import Store, Writer, is_whole
+from ranparity.training import environment
+
+Arrays = Mapping[str, NDArray[Any]]
+SEED = 0  # of the noise
+UNDECIDED = 10  # times the noise, where decisions cannot be read: it turns all that may be turned
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Asked:
+    """What the arbiter is asked, as arrays.
+
+    Attributes:
+        net: The parsed net.
+        text: What it was parsed from.
+        images: NCHW.
+        weights: Parameters and statistics by Caffe's names.
+        training: Whether statistics are the batch's.
+        targets: (N, classes); None where no gradient is asked for.
+        slots: What is kept of each trained parameter, by NAME/SLOT.
+        solver: The update rule.
+    """
+
+    net: prototxt.Net
+    text: str
+    images: NDArray[Any]
+    weights: Arrays
+    training: bool
+    targets: NDArray[Any] | None = None
+    slots: Arrays = dataclasses.field(default_factory=dict)
+    solver: Solver | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all of it, of the noise's constants and of the arbiter's source."""
+        said = {
+            "net": hashlib.sha256(self.text.encode()).hexdigest(),
+            "images": digest.of_arrays((self.images,)),
+            "weights": digest.of_named_arrays(self.weights),
+            "training": self.training,
+            "targets": digest.of_arrays(() if self.targets is None else (self.targets,)),
+            "slots": digest.of_named_arrays(self.slots),
+            "solver": dataclasses.asdict(self.solver) if self.solver else None,
+            "noise": [MEASURED, SEED, RUNS, UNDECIDED_RUNS, UNDECIDED],
+            "source": environment.source_digest(Path(ranparity.caffe.__file__).parent),
+        }
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+    def question(self) -> Question:
+        """Give it as the arbiter takes it."""
+        graph = graphs.build(self.net)
+        (given,) = graph.inputs
+        kept: dict[str, dict[str, Any]] = {}
+        for name, value in run.tensors(self.slots).items():
+            parameter, _, slot = name.rpartition("/")
+            kept.setdefault(parameter, {})[slot] = value
+        targets = None
+        if self.targets is not None:
+            targets = run.tensors({"": self.targets})[""]
+        return Question(
+            Arbiter(graph, {given.name: self.images.shape}),
+            run.tensors({given.name: self.images}),
+            run.tensors(self.weights),
+            self.training,
+            targets,
+            self.solver,
+            kept,
+        )
+
+
+def net_of(case: Case, text: str) -> tuple[prototxt.Net, str]:
+    """Give the net of a case, and what it was parsed from.
+
+    Args:
+        case: The case.
+        text: The prototxt of a narrow twin; empty where the net has a file.
+    """
+    if text:
+        return prototxt.parse(text, f"{case.model}.prototxt"), text
+    entry = zoo.entry(case.model)
+    net = prototxt.read(entry.prototxt)
+    text = f"{entry.prototxt.read_text(encoding='utf-8')}\n# {case.size}"
+    if case.size == entry.input_shape[:2]:
+        return net, text
+    return pool_whole_map(net.with_size(*case.size))[0], text
+
+
+def asked(net: prototxt.Net, text: str, start: Store, prefix: str, *, training: bool) -> Asked:
+    """Give what the arbiter is asked for a moment of a training.
+
+    Args:
+        net: The parsed net.
+        text: What it was parsed from.
+        start: The evidence that holds the moment.
+        prefix: What its tensors' names begin with there.
+        training: Whether the step is asked for, or inference.
+    """
+    weights = caffe_weights.named(start.under(f"{prefix}/weights"))
+    images = np.ascontiguousarray(start[f"{prefix}/images"].transpose(0, 3, 1, 2))
+    if not training:
+        return Asked(net, text, images, weights, training)
+    rule = start.about["rule"]
+    solver = Solver(
+        rule["rule"],
+        float(start[f"{prefix}/rate"]),
+        rule["momentum"],
+        rule["weight_decay"],
+        int(start[f"{prefix}/step"]),
+    )
+    slots = caffe_weights.slots_named(start.under(f"{prefix}/slots"))
+    return Asked(net, text, images, weights, training, start[f"{prefix}/targets"], slots, solver)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class References:
+    """What the arbiter gives, from disk where it has been computed before.
+
+    Attributes:
+        tensors: `value/NAME` in float64, and `squares/NAME` (see `explained.Reference`).
+        question: What was asked.
+        precision: Whose noise is meant.
+        others: Tensors that take the place of some, by name.
+        undecided: Gives the squares of runs that decide for themselves, in a noise of `UNDECIDED`
+            times the size: all decisions that a rounding can have turned are turned in some.
+    """
+
+    tensors: Store
+    question: Question
+    precision: str = MEASURED
+    others: Arrays = dataclasses.field(default_factory=dict)
+    undecided: Callable[[], Store] | None = None
+
+    @property
+    def arbiter(self) -> Arbiter:
+        """The net."""
+        return self.question.arbiter
+
+    def value(self, name: str) -> NDArray[Any]:
+        """Give a tensor by KIND/NAME."""
+        return self.others[name] if name in self.others else self.tensors[f"value/{name}"]
+
+    def squares(self, name: str) -> NDArray[Any]:
+        """How far roundings can move its channels; see `explained.Reference`."""
+        return self.tensors[f"squares/{name}"] * noise_in(self.precision, 1.0) ** 2
+
+    def noise(self, name: str) -> float:
+        """How far roundings can move it: an L2 distance."""
+        return float(np.sqrt(self.squares(name).sum()))
+
+    def undecided_noise(self, name: str) -> float:
+        """How far roundings can move it, and the decisions that they turn: an L2 distance."""
+        if self.undecided is None:
+            return self.noise(name)
+        squares = self.undecided()[f"squares/{name}"] * noise_in(self.precision, 1.0) ** 2
+        return float(np.sqrt(squares.sum()))
+
+    def deciding(self, decisions: Tensors) -> References:
+        """Give what the arbiter gives with the decisions of another."""
+        found = answer(self.question, decisions=decisions).tensors
+        others = {name: x.numpy() for name, x in found.items() if not name.startswith("blob/")}
+        return dataclasses.replace(self, others=others)
+
+
+def find(what: Asked, cache: Path, precision: str = MEASURED) -> References:
+    """Give references, computed unless they are on disk.
+
+    Args:
+        what: What is asked.
+        cache: The folder where they are kept.
+        precision: Whose noise is meant.
+    """
+    question = what.question()
+    unit = UNIT_ROUNDOFF[MEASURED]
+
+    def undecided() -> Store:
+        return _kept(question, cache / f"{what.digest}-undecided", UNDECIDED * unit, free=True)
+
+    found = _kept(question, cache / what.digest, unit, free=False)
+    return References(found, question, precision, undecided=undecided)
+
+
+def _kept(question: Question, folder: Path, unit: float, *, free: bool) -> Store:
+    """Give what is in a folder, computed unless it is there; of free decisions no values."""
+    if not is_whole(folder):
+        partial = folder.with_name(f"{folder.name}.{os.getpid()}")
+        out = Writer(partial)
+        runs = UNDECIDED_RUNS if free else RUNS
+        found, _ = explained(question, unit, seed=SEED, runs=runs, free=free)
+        for name, reference in found.items():
+            if not free:
+                out.add(f"value/{name}", reference.value)
+            out.add(f"squares/{name}", reference.squares)
+        out.close()
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    return Store(folder)

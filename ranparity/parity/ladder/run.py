@@ -1,0 +1,241 @@
+"""Cases of the ladder on some backends: starts the workers, judges what they write, tidies up."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ranparity.data.download import default_cache
+from ranparity.errors import InputError
+from ranparity.parity.ladder import free_run, judge, references, rounding
+from ranparity.parity.ladder.case import Case, Job
+from ranparity.parity.ladder.judge import Result
+from ranparity.parity.ladder.references import References
+from ranparity.parity.ladder.store import Store
+from ranparity.training import environment
+from ranparity.workers import WorkerError, ahead, stream
+
+WORKER = "ranparity.parity.ladder.worker"
+PAIRED = "float64"  # in which the arbiter rounds as much as a backend
+SAME = ("weights", "slots", "batch")  # digests of what all backends begin with
+Say = Callable[[str], None]
+
+
+def default_references() -> Path:
+    """Give the folder where the arbiter's tensors are kept; it can be removed at any time."""
+    return default_cache() / "arbiter"
+
+
+@dataclasses.dataclass
+class Found:
+    """What the ladder says of a case.
+
+    Attributes:
+        case: What was asked.
+        results: Of levels 1 to 4, one for each backend and level, in the order in which they came.
+        runs: Curves of level 5; empty without it.
+        failures: Why a backend has no results, by its name.
+        environments: What each backend ran on.
+        seconds: Of each part.
+        peak_memory: In bytes, of each backend's process and of the judge's.
+        digests: Of what the backends began with.
+    """
+
+    case: Case
+    results: list[Result] = dataclasses.field(default_factory=list)
+    runs: dict[str, Any] = dataclasses.field(default_factory=dict)
+    failures: dict[str, str] = dataclasses.field(default_factory=dict)
+    environments: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    peak_memory: dict[str, int | None] = dataclasses.field(default_factory=dict)
+    digests: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+
+    def to_json(self, *, rows: bool = False) -> dict[str, Any]:
+        """It as data that JSON can hold."""
+        found = []
+        for result in self.results:
+            content = result.to_json()
+            if rows:
+                content["rows"] = [row.to_json() for row in result.rows]
+            found.append(content)
+        return {
+            "case": self.case.to_json(),
+            "limit": rounding.LIMIT,
+            "results": [*found, *self._free_results()],
+            "free_run": self.runs,
+            "failures": self.failures,
+            "environments": self.environments,
+            "digests": self.digests,
+            "seconds": self.seconds,
+            "peak_memory": self.peak_memory,
+            "verdict": self.verdict,
+        }
+
+    def _free_results(self) -> Iterator[dict[str, Any]]:
+        for backend, verdict in self.runs.get("verdicts", {}).items():
+            mine = [pair for pair in self.runs["pairs"] if backend in pair["backends"]]
+            yield {
+                "model": self.case.model,
+                "backend": backend,
+                "level": 5,
+                "precision": self.case.precision,
+                "tensors": len(mine) * (self.case.steps + 1),
+                "worst_rho": None,
+                "median_rho": None,
+                "worst_ratio": max((float(pair["ratio"]) for pair in mine), default=None),
+                "first_difference": None,
+                "verdict": verdict,
+            }
+
+    @property
+    def verdict(self) -> str:
+        """`pass` where every level passes on every backend, and all began alike."""
+        bad = self.failures or any(result.verdict != judge.PASS for result in self.results)
+        apart = any(verdict != "pass" for verdict in self.runs.get("verdicts", {}).values())
+        return judge.FAIL if bad or apart or self.began_apart else judge.PASS
+
+    @property
+    def began_apart(self) -> list[str]:
+        """What the backends did not begin with alike."""
+        return [key for key in SAME if len({d[key] for d in self.digests.values()}) > 1]
+
+
+class Ladder:
+    """Runs cases one after another.
+
+    Args:
+        backends: Names; level 4 takes its states from the first one's run.
+        work: Folder for evidence, which is removed once it is judged.
+        cache: Folder where the arbiter's tensors are kept.
+        say: Told what is going on, in a line.
+    """
+
+    def __init__(self, backends: Sequence[str], work: Path, cache: Path, say: Say) -> None:
+        self._backends, self._work, self._cache, self._say = backends, work, cache, say
+        work.mkdir(parents=True, exist_ok=True)
+        cache.mkdir(parents=True, exist_ok=True)
+
+    def run(self, case: Case) -> Found:
+        """Run a case on all backends and judge it; a backend whose process dies has failed."""
+        found = Found(case)
+        place = Path(tempfile.mkdtemp(prefix="ladder-", dir=self._work))
+        begun = time.perf_counter()
+        try:
+            workers = {name: self._start(case, name, place) for name in self._backends[:1]}
+            for number, backend in enumerate(self._backends):
+                self._say(f"{case.model}: running on {backend}")
+                done = self._finish(found, backend, workers[backend])
+                for later in self._backends[number + 1 : number + 2]:
+                    workers[later] = self._start(case, later, place)
+                if done:
+                    self._judge(found, backend, place)
+            if case.precision == PAIRED:
+                self._judge_pairs(found, place)
+            if 5 in case.levels:
+                self._compare_runs(found, place)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+        found.seconds["all"] = round(time.perf_counter() - begun, 1)
+        found.peak_memory["judge"] = environment.peak_memory()
+        return found
+
+    def _start(self, case: Case, backend: str, place: Path) -> Iterator[dict[str, Any]]:
+        common = place / self._backends[0]
+        job = Job(case.to_json(), str(place / backend), str(common))
+        path = place / f"{backend}.json"
+        path.write_text(json.dumps([dataclasses.asdict(job)]), encoding="utf-8")
+        return ahead(stream(backend, WORKER, [str(path)]))
+
+    def _finish(self, found: Found, backend: str, lines: Iterator[dict[str, Any]]) -> bool:
+        """Wait for a worker; says whether it has done its work."""
+        try:
+            found.environments[backend] = next(lines, {}).get("environment", {})
+            (done,) = lines
+        except (WorkerError, ValueError, InputError) as error:
+            found.failures[backend] = str(error)
+            return False
+        if "error" in done:
+            found.failures[backend] = done["error"]
+            return False
+        found.seconds[backend] = done["seconds"]
+        found.peak_memory[backend] = done["peak_memory"]
+        found.digests[backend] = {key: done[key] for key in SAME}
+        return True
+
+    def _judge(self, found: Found, backend: str, place: Path) -> None:
+        begun = time.perf_counter()
+        self._say(f"{found.case.model}: judging {backend}")
+        try:
+            common = Store(place / self._backends[0])
+            evidence = Store(place / backend)
+            found.results += judged(found.case, backend, evidence, common, self._cache)
+        except InputError as error:
+            found.failures[backend] = str(error)
+        key = f"judging {backend}"
+        found.seconds[key] = round(time.perf_counter() - begun, 1)
+
+    def _judge_pairs(self, found: Found, place: Path) -> None:
+        """Hold each two backends against each other."""
+        stores = {
+            name: Store(place / name) for name in self._backends if name not in found.failures
+        }
+        for one, other in itertools.combinations(stores, 2):
+            for level, training in ((1, False), (2, True)):
+                if level in found.case.levels:
+                    reference = _reference(found.case, stores[one], self._cache, training=training)
+                    both = stores[one], stores[other]
+                    found.results += judge.pair(found.case, (one, other), *both, reference)
+
+    def _compare_runs(self, found: Found, place: Path) -> None:
+        names = [name for name in self._backends if name not in found.failures]
+        runs = [free_run.read(name, Store(place / name)) for name in names]
+        pairs = free_run.pairs(runs)
+        found.runs = free_run.curves(runs, pairs) | {
+            "data": Store(place / names[0]).about["data"] if names else "",
+            "verdicts": dict(free_run.verdicts(pairs)),
+        }
+
+
+def judged(
+    case: Case, backend: str, evidence: Store, common: Store, cache: Path
+) -> Iterator[Result]:
+    """Judge a backend's evidence, levels 1 to 4.
+
+    Args:
+        case: What was asked.
+        backend: Whose evidence it is.
+        evidence: What it has written.
+        common: The evidence that holds the states of level 4.
+        cache: Folder where the arbiter's tensors are kept.
+    """
+    if 1 in case.levels:
+        expected = _reference(case, evidence, cache, training=False)
+        yield judge.forward(case, backend, evidence, expected)
+    if {2, 3} & set(case.levels):
+        expected = _reference(case, evidence, cache, training=True)
+        both = judge.training(case, backend, evidence, expected)
+        yield from (result for result in both if result.level in case.levels)
+    if 4 in case.levels:
+        steps = Store(evidence.folder.with_name(f"{evidence.folder.name}-lockstep"))
+        parts = []
+        for step in case.snapshots:
+            expected = _reference(case, common, cache, f"4@{step}/start", training=True)
+            _, update = judge.training(case, backend, steps, expected, f"4@{step}/")
+            parts.append((step, update))
+        yield judge.lockstep(case, backend, parts)
+
+
+def _reference(
+    case: Case, evidence: Store, cache: Path, prefix: str = "start", *, training: bool
+) -> References:
+    """Give what the arbiter gives for a moment of some evidence."""
+    net, text = references.net_of(case, evidence.about["prototxt"])
+    asked = references.asked(net, text, evidence, prefix, training=training)
+    return references.find(asked, cache, case.precision)

@@ -1,0 +1,195 @@
+"""Runs the ladder's proof and its long comparisons into a record.
+
+`nox -s ladder`, or `python -m ranparity.parity.ladder.session --help`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import queue
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ranparity.errors import InputError
+from ranparity.files import check_writable, write_text
+from ranparity.parity import sessions
+from ranparity.parity.ladder import proof, rounding
+from ranparity.parity.ladder.faults import PLANTED
+from ranparity.parity.ladder.proof import HALVES, NETS, Proof, Row
+from ranparity.parity.ladder.run import default_references
+from ranparity.training import backends
+
+PROCESSES = 2
+RECORD = "ladder-proof.json"
+DESCRIPTION = """\
+Judge the judge: compare narrow twins of every kind of net clean, on all backends, where no alarm
+may be raised, and with planted faults, each of which must be caught. What is done already is passed
+over: the session goes on where it was ended.
+"""
+
+
+class Book:
+    """The record of the proof, written again after each row.
+
+    Args:
+        path: Its file.
+        source: Digest of this package's source.
+
+    Raises:
+        InputError: What is there is no such record.
+    """
+
+    def __init__(self, path: Path, source: str) -> None:
+        check_writable(path)
+        self.path, self._source, self._lock = path, source, threading.Lock()
+        self._rows = _read(path) if path.is_file() else {}
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows."""
+        return list(self._rows.values())
+
+    def add(self, row: Row) -> None:
+        """Take a row in."""
+        with self._lock:
+            self._rows[proof.key(row)] = row | {"source_digest": self._source}
+            content = {"limit": rounding.LIMIT, "rows": self.rows}
+            text = json.dumps(content, indent=0, allow_nan=False)
+            write_text(self.path, text + "\n")
+
+    def lacks(self, model: str, names: Sequence[str], *, planted: bool) -> bool:
+        """Whether a net has a case without a row of this source.
+
+        Args:
+            model: The net.
+            names: Of the backends.
+            planted: Whether cases with a fault count.
+        """
+        current = {
+            key
+            for key, row in self._rows.items()
+            if row.get("source_digest") == self._source and "error" not in row
+        }
+        every = [*proof.clean(model), *(proof.planted(model) if planted else ())]
+        return any((case.digest, name) not in current for case in every for name in names)
+
+
+def _read(path: Path) -> dict[tuple[str, str], Row]:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+        return {proof.key(row): row for row in rows}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: expected the record of a ladder session: {type(error).__name__}: {error}: "
+            "move it away"
+        ) from None
+
+
+def run(
+    book: Book,
+    models: Sequence[str],
+    names: Sequence[str],
+    work: Path,
+    *,
+    again: bool,
+    planted: bool,
+) -> None:
+    """Run nets, two at a time, each on one processor after the other's work."""
+    import torch
+
+    torch.set_num_threads(1)
+    to_do: queue.SimpleQueue[str] = queue.SimpleQueue()
+    left = [model for model in models if again or book.lacks(model, names, planted=planted)]
+    total = sum(
+        (len(proof.clean(model)) + planted * len(proof.planted(model))) * len(names)
+        for model in left
+    )
+    for model in left:
+        to_do.put(model)
+    bar = tqdm(total=total, unit="case", disable=not sys.stderr.isatty())
+
+    def tell(row: Row) -> None:
+        book.add(row)
+        bar.update("~" not in row["backend"])
+        bar.write(_line(row), file=sys.stderr)
+
+    def take() -> None:
+        while not to_do.empty():
+            Proof(to_do.get(), names, work, default_references(), tell, planted).run()
+
+    threads = [threading.Thread(target=take, daemon=True) for _ in range(PROCESSES)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(1)
+    bar.close()
+
+
+def _line(row: Row) -> str:
+    what = f"{row['model']} on {row['backend']}, {row['fault'] or 'clean'}, seed {row['seed']}"
+    if "error" in row:
+        return f"{what}: error: {row['error']}"
+    parts = []
+    for number, level in row["levels"].items():
+        figure = level.get("worst_rho", level.get("ratio"))
+        parts.append(f"{number} {level['verdict']} {float(figure):.3g}")
+    named = f"; {row['named']}" if row.get("named") else ""
+    return f"{what}: {', '.join(parts)}{named}"
+
+
+def faults(rows: Sequence[Row]) -> list[str]:
+    """Say which clean comparisons raised an alarm, and which faults were not caught."""
+    found = []
+    for row in rows:
+        if "error" in row:
+            found.append(_line(row))
+        elif not row["fault"]:
+            if any(level["verdict"] != "pass" for level in row["levels"].values()):
+                found.append(f"alarm: {_line(row)}")
+        elif PLANTED[row["fault"]].below:
+            continue
+        elif not row["caught"] or row["right_layer"] is False:
+            found.append(f"not caught at its layer: {_line(row)}")
+    return found
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command line; gives the exit status: 0 pass, 1 a failure, 2 bad input."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ranparity.parity.ladder.session", description=DESCRIPTION
+    )
+    add = parser.add_argument
+    add("--backends", default=",".join(backends.NAMES), help="default: %(default)s")
+    add("--half", choices=HALVES, help="only the nets of one half (default: both)")
+    add("--models", help="nets, with commas between them (default: all)")
+    add("--out", type=Path, default=Path("reports/data"), help="default: %(default)s")
+    add("--work", type=Path, default=Path("runs/ladder"), help="default: %(default)s")
+    add("--clean", action="store_true", help="plant no faults")
+    add("--again", action="store_true", help="do again what is done already")
+    args = parser.parse_args(argv)
+    names, source = sessions.named(args.backends), sessions.source()
+    models = [model for half, nets in NETS.items() if args.half in (None, half) for model in nets]
+    if args.models:
+        models = args.models.split(",")
+        for model in models:
+            if model not in proof.sizes():
+                known = ", ".join(proof.sizes())
+                raise InputError(f"--models: expected some of {known}. Received: {model!r}")
+    args.out.mkdir(parents=True, exist_ok=True)
+    book = Book(args.out / RECORD, source)
+    run(book, models, names, args.work, again=args.again, planted=not args.clean)
+    found = faults(book.rows)
+    for fault in found:
+        print(fault, file=sys.stderr)
+    print(f"{len(found) or 'no'} failures; record: {book.path}", file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(sessions.guarded(main))

@@ -1,0 +1,79 @@
+"""A net in the middle of its training, from the tape: nothing is zero that could hide a fault."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranparity.data import batches
+from ranparity.data.tape import Tape
+
+Array = NDArray[np.float32]
+SLOTS = {"velocity": 1e-3, "first_moment": 1e-3, "second_moment": 1e-6}  # their size
+SHIFT = 0.1  # standard deviation of what begins at 0
+
+
+def weights(tape: Tape, start: Mapping[str, Array]) -> dict[str, Array]:
+    """Give variables by name: kernels as a run begins with them, all else moved.
+
+    Args:
+        tape: Where the numbers come from.
+        start: What a run begins with.
+    """
+    return {name: _moved(tape, name, value) for name, value in start.items()}
+
+
+def _moved(tape: Tape, name: str, value: Array) -> Array:
+    part, count = name.rpartition("/")[2], math.prod(value.shape)
+    purpose = f"ladder/{name}"
+    if part in ("gamma", "moving_variance"):
+        low, high = (0.5, 1.5) if part == "gamma" else (0.5, 2.0)
+        drawn = low + (high - low) * tape.uniforms(purpose, count)
+    elif part in ("beta", "moving_mean") or (part == "bias" and not value.any()):
+        drawn = SHIFT * tape.normals(purpose, count)
+    else:
+        return value
+    return drawn.astype(np.float32).reshape(value.shape)
+
+
+def slots(tape: Tape, empty: Mapping[str, Array]) -> dict[str, Array]:
+    """Give what an update rule has kept, by NAME/SLOT; second moments are positive."""
+    found = {}
+    for name, value in empty.items():
+        drawn = tape.normals(f"ladder/{name}", math.prod(value.shape))
+        slot = name.rpartition("/")[2]
+        if slot == "second_moment":
+            drawn = drawn**2 + 1
+        found[name] = (SLOTS[slot] * drawn).astype(np.float32).reshape(value.shape)
+    return found
+
+
+def images(tape: Tape, shape: tuple[int, ...], step: int = 0) -> Array:
+    """Give normal pixels, NHWC."""
+    drawn = tape.normals("ladder images", math.prod(shape), step=step)
+    return drawn.astype(np.float32).reshape(shape)
+
+
+def targets(tape: Tape, count: int, classes: int, step: int = 0) -> Array:
+    """Give the probabilities of classes, one-hot, (N, classes)."""
+    drawn = tape.integers("ladder targets", count, classes, step=step)
+    return batches.one_hot(drawn, classes)
+
+
+def twin(tape: Tape, start: Mapping[str, Array], number: int) -> dict[str, Array]:
+    """Give variables each of which is its neighbour in its precision, up or down by the tape.
+
+    Args:
+        tape: Where the signs come from.
+        start: Variables by name.
+        number: Which of the twins it is, from 0.
+    """
+    found = {}
+    for name, value in start.items():
+        signs = tape.integers(f"ladder twin/{name}", value.size, 2, step=number)
+        towards = np.where(signs.reshape(value.shape) == 1, np.inf, -np.inf).astype(value.dtype)
+        found[name] = np.nextafter(value, towards)
+    return found

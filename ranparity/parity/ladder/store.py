@@ -1,0 +1,96 @@
+"""Named tensors in a folder, one file each, so that they can be read one at a time."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranparity.errors import InputError
+from ranparity.files import write_text
+
+INDEX = "index.json"  # written last: a folder without it is not whole
+
+
+class Writer:
+    """Fills a folder; what was in it goes.
+
+    Args:
+        folder: Where the tensors go.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self._folder = folder
+        self._files: dict[str, str] = {}
+
+    def add(self, name: str, tensor: NDArray[Any]) -> None:
+        """Write a tensor."""
+        self._files[name] = f"{len(self._files)}.npy"
+        np.save(self._folder / self._files[name], tensor, allow_pickle=False)
+
+    def add_all(self, prefix: str, tensors: Mapping[str, NDArray[Any]]) -> None:
+        """Write tensors by PREFIX/NAME."""
+        for name, tensor in tensors.items():
+            self.add(f"{prefix}/{name}", tensor)
+
+    def close(self, **about: Any) -> None:
+        """Write down what the tensors are called, and what else there is to say of them."""
+        content = {"about": about, "tensors": self._files}
+        write_text(self._folder / INDEX, json.dumps(content) + "\n")
+
+
+class Store(Mapping[str, NDArray[Any]]):
+    """The tensors of a folder by name, each read from its file when it is asked for.
+
+    Args:
+        folder: What a `Writer` has filled.
+
+    Raises:
+        InputError: It is not whole.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+            self.about: dict[str, Any] = content["about"]
+            self._files: dict[str, str] = content["tensors"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{folder}: expected tensors and their {INDEX}: {type(error).__name__}: {error}: "
+                "remove the folder"
+            ) from None
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        path = self.folder / self._files[name]
+        try:
+            found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: expected a tensor: {error}: remove {self.folder}") from None
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def under(self, prefix: str) -> dict[str, NDArray[Any]]:
+        """Give the tensors whose names begin with PREFIX/, by what follows."""
+        start = f"{prefix}/"
+        return {name[len(start) :]: self[name] for name in self if name.startswith(start)}
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder has been filled to its end."""
+    return (folder / INDEX).is_file()

@@ -1,0 +1,355 @@
+"""The process of a backend: runs cases of the ladder and writes down every tensor.
+
+`python -m ranparity.parity.ladder.worker FILE`: the file holds a list of jobs, see `Job`. A line is
+printed first that says what it runs on, and one for each case. Variables go by the tape's names, in
+Keras's layouts, and blobs by Caffe's names, in the data format of the case:
+
+    start/weights/NAME, start/slots/NAME/SLOT, start/images, start/targets, start/step, start/rate
+    1/blob/NAME                                 inference mode
+    2/blob/NAME, 2/slots/NAME/gradient, 2/loss  training mode, with all to be read; and of
+        2/weights/NAME, 2/slots/NAME/SLOT       after it those that are not 3's bit for bit
+    3/weights/NAME, 3/slots/NAME/SLOT, 3/loss   after the step that `ranparity run` takes
+    4@STEP/start/..., 4@STEP/2/..., 4@STEP/3/...   the same, from a state that all backends share
+    5/losses, 5/path                            of a run: (steps,), and (steps + 1, weights)
+    5/twin/NUMBER/losses, 5/twin/NUMBER/distances   of its twins: (steps,), (steps + 1,)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranparity.data import digest
+from ranparity.data.tape import Tape
+from ranparity.models import zoo
+from ranparity.parity.ladder import case as cases
+from ranparity.parity.ladder import faults, feed, probe, state
+from ranparity.parity.ladder.case import Case, Job
+from ranparity.parity.ladder.store import Store, Writer
+from ranparity.training import backends, environment, variables
+from ranparity.training.backends import Backend, Trainer
+from ranparity.training.update import Update
+from ranparity.training.variables import Model
+from ranparity.workers import serve
+
+Arrays = Mapping[str, NDArray[Any]]
+IDLE = Update("caffe-sgd", momentum=0.0, weight_decay=0.0)  # of a trainer that takes no step
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A moment in a training, and what the step sees that comes next.
+
+    Attributes:
+        weights: All variables by name.
+        slots: By NAME/SLOT.
+        images: NHWC.
+        targets: (N, classes).
+        step: Counted from 0 since the slots were zeros.
+        rate: The learning rate.
+    """
+
+    weights: Arrays
+    slots: Arrays
+    images: NDArray[np.float32]
+    targets: NDArray[np.float32]
+    step: int
+    rate: float
+
+    def write(self, out: Writer, prefix: str) -> None:
+        """Write it down."""
+        out.add_all(f"{prefix}/weights", self.weights)
+        out.add_all(f"{prefix}/slots", self.slots)
+        for name in ("images", "targets", "step", "rate"):
+            out.add(f"{prefix}/{name}", np.asarray(getattr(self, name)))
+
+    @staticmethod
+    def read(store: Store, prefix: str) -> Moment:
+        """Give what `write` has written down."""
+        return Moment(
+            weights=store.under(f"{prefix}/weights"),
+            slots=store.under(f"{prefix}/slots"),
+            images=store[f"{prefix}/images"],
+            targets=store[f"{prefix}/targets"],
+            step=int(store[f"{prefix}/step"]),
+            rate=float(store[f"{prefix}/rate"]),
+        )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the cases of a file."""
+    (path,) = arguments
+    jobs = [Job(**job) for job in json.loads(Path(path).read_text(encoding="utf-8"))]
+    chosen, _ = backends.choose(None, os.environ)
+    first = cases.from_json(jobs[0].case)
+    _keep_to(first.threads)
+    backend, switches = backends.start(chosen, first.precision)
+    import keras
+
+    print(json.dumps({"environment": environment.describe(chosen, backend.device(), switches)}))
+    program: Program | None = None
+    for job in jobs:
+        begun = time.perf_counter()
+        case = cases.from_json(job.case)
+        try:
+            if program is None or program.case != case.program:
+                program = None
+                keras.backend.clear_session()
+                program = Program(case.program, backend)
+            found = program.run(case, Path(job.folder), Path(job.common) if job.common else None)
+        except Exception as error:  # of any kind: the next case may do
+            traceback.print_exc()
+            found, program = {"error": f"{type(error).__name__}: {error}"}, None
+        seconds = round(time.perf_counter() - begun, 3)
+        about = {"seconds": seconds, "peak_memory": environment.peak_memory()}
+        print(json.dumps({"folder": job.folder, **found, **about}), flush=True)
+
+
+def _keep_to(threads: int) -> None:
+    """Let this process use so many processors, from which backends take the number of threads."""
+    if threads and hasattr(os, "sched_setaffinity"):
+        usable = sorted(os.sched_getaffinity(0))
+        first = os.getpid() % len(usable)  # so that not all of them share one processor
+        os.sched_setaffinity(0, (usable[first:] + usable)[:threads])
+
+
+class Program:
+    """A net on this process's backend, built and compiled once for cases that differ in seed.
+
+    Args:
+        case: One of them.
+        backend: The process's.
+    """
+
+    def __init__(self, case: Case, backend: Backend) -> None:
+        self.case, self._backend = case, backend
+        self.entry = zoo.entry(case.model)
+        self.stage = feed.stage_of(self.entry)
+        self.fault = faults.named(case.fault)
+        self._text = self._prototxt() if "@" in case.model else ""
+
+    @cached_property
+    def update(self) -> Update:
+        """The update rule of the recipe that a run of this net takes."""
+        stage = self.stage
+        return self.fault.update(Update(stage.update, stage.momentum, stage.weight_decay))
+
+    @cached_property
+    def bare(self) -> tuple[Model, Trainer]:
+        """What trains in `ranparity run`: the net up to its logits."""
+        model = self._build(classifier_activation=None)
+        self.fault.alter(model)
+        return model, self._backend.trainer(model, self.update)
+
+    @cached_property
+    def tapped(self) -> Trainer:
+        """The same layers and the same step, with every blob and gradient to be read."""
+        model = probe.tapped(self.bare[0], self.case.batch_size)
+        return self._backend.trainer(model, probe.recording(self.update))
+
+    @cached_property
+    def inferring(self) -> tuple[Trainer, probe.Blobs]:
+        """The net up to its probabilities, whose output is all blobs in a row."""
+        model = self._build()
+        self.fault.alter(model)
+        row, blobs = probe.flat(model)
+        return self._backend.trainer(row, IDLE), blobs
+
+    def _build(self, **arguments: Any) -> Model:
+        import keras
+
+        first = self.case.data_format == "channels_first"
+        height, width = self.case.size
+        channels = self.entry.input_shape[2]
+        return self.entry.build(
+            input_shape=(channels, height, width) if first else (height, width, channels),
+            data_format=self.case.data_format,
+            initializer=keras.initializers.Zeros,
+            **arguments,
+        )
+
+    def _prototxt(self) -> str:
+        """Give the prototxt of a narrow twin, which has no file; of the net without a fault."""
+        from ranparity.models.export import to_prototxt
+
+        return to_prototxt(self._build(), self.entry.title)
+
+    def run(self, case: Case, folder: Path, common: Path | None) -> dict[str, Any]:
+        """Run a case; see `Job`.
+
+        Returns:
+            Digests of what all backends begin with alike.
+        """
+        out, tape = Writer(folder), Tape(case.seed)
+        drawn = variables.initialise(self.bare[0], tape)
+        begun = Moment(
+            weights=state.weights(tape, drawn),
+            slots=state.slots(tape, self._empty_slots()),
+            images=state.images(tape, (case.batch_size, *case.size, self.entry.input_shape[2])),
+            targets=state.targets(tape, case.batch_size, self.entry.classes),
+            step=cases.STEPS_BEFORE,
+            rate=self.stage.learning_rate,
+        )
+        begun.write(out, "start")
+        if 1 in case.levels:
+            self._infer(out, begun)
+        if {2, 3} & set(case.levels):
+            self._step(out, begun, "")
+        words = ""
+        if 5 in case.levels or (4 in case.levels and common is None):
+            words = self._run_freely(out, case, drawn)
+        out.close(
+            case=case.to_json(),
+            prototxt=self._text,
+            rule=asdict(Update(self.stage.update, self.stage.momentum, self.stage.weight_decay)),
+            data=words,
+            altered=self.fault.altered,
+        )
+        if 4 in case.levels:
+            self._lockstep(case, folder, common or folder)
+        return {
+            "weights": digest.of_named_arrays(begun.weights),
+            "slots": digest.of_named_arrays(begun.slots),
+            "batch": digest.of_arrays((begun.images, begun.targets)),
+        }
+
+    def _empty_slots(self) -> dict[str, NDArray[Any]]:
+        return {name: np.zeros_like(slot) for name, slot in self.bare[1].slots().items()}
+
+    def _images(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give images in the data format of the case."""
+        first = self.case.data_format == "channels_first"
+        return np.ascontiguousarray(images.transpose(0, 3, 1, 2)) if first else images
+
+    def _infer(self, out: Writer, begun: Moment) -> None:
+        """Level 1: every blob in inference mode, as `ranparity evaluate` runs a net."""
+        trainer, blobs = self.inferring
+        trainer.restore(begun.weights, trainer.slots())
+        row = trainer.logits(self._images(begun.images))
+        for name, blob in probe.parted(row, blobs, self.case.batch_size):
+            out.add(f"1/blob/{name}", blob)
+
+    def _step(self, out: Writer, moment: Moment, prefix: str) -> None:
+        """Levels 2 and 3: the step with every tensor to be read, and the very step of a run."""
+        trainer = self.tapped
+        zeros = {name: np.zeros_like(value) for name, value in trainer.weights().items()}
+        slots = {name: moment.slots.get(name, value) for name, value in trainer.slots().items()}
+        trainer.restore(zeros | dict(moment.weights), slots)
+        out.add(f"{prefix}2/loss", np.asarray(self._taken(trainer, moment)))
+        for name, value in trainer.weights().items():
+            if name.startswith(probe.TAPPED):
+                blob = name.removeprefix(probe.TAPPED).rpartition("/")[0]
+                out.add(f"{prefix}2/blob/{blob}", value)
+        probed = {"weights": trainer.weights(), "slots": trainer.slots()}
+        out.add_all(f"{prefix}2/slots", _gradients(probed["slots"]))
+        trainer = self.bare[1]
+        trainer.restore(moment.weights, moment.slots)
+        out.add(f"{prefix}3/loss", np.asarray(self._taken(trainer, moment)))
+        for part, found in (("weights", trainer.weights()), ("slots", trainer.slots())):
+            out.add_all(f"{prefix}3/{part}", found)
+            other = {name: probed[part][name] for name in found}
+            out.add_all(f"{prefix}2/{part}", {n: x for n, x in other.items() if _part(x, found[n])})
+
+    def _taken(self, trainer: Trainer, moment: Moment) -> float:
+        """Take the step; gives the loss."""
+        images, targets = self.fault.batch(moment.images, moment.targets)
+        scalars = self.update.scalars(*self.fault.clock(self.case, moment.step, moment.rate))
+        return trainer.step(self._images(images), targets, scalars)
+
+    def _run_freely(self, out: Writer, case: Case, drawn: Arrays) -> str:
+        """Level 5: a run and its twins; and the states that level 4 begins at.
+
+        Returns:
+            What it trains on.
+        """
+        feeding, words = feed.feed(self.entry, case)
+        tape, trained = Tape(case.seed), self._trained
+        path, losses = [_flat(drawn, trained)], []
+        for moment, loss in self._free(case, feeding, drawn):
+            path.append(_flat(self.bare[1].weights(), trained))
+            losses.append(loss)
+            if moment.weights:
+                moment.write(out, f"4@{moment.step}/start")
+        out.add("5/losses", np.asarray(losses))
+        out.add("5/path", np.stack(path))
+        for number in range(case.twins if 5 in case.levels else 0):
+            start = dict(drawn) | state.twin(tape, {name: drawn[name] for name in trained}, number)
+            apart, losses = [_distance(_flat(start, trained), path[0])], []
+            for moment, loss in self._free(case, feeding, start):
+                here = _flat(self.bare[1].weights(), trained)
+                apart.append(_distance(here, path[moment.step + 1]))
+                losses.append(loss)
+            out.add(f"5/twin/{number}/distances", np.asarray(apart))
+            out.add(f"5/twin/{number}/losses", np.asarray(losses))
+        return words
+
+    @property
+    def _trained(self) -> list[str]:
+        model = self.bare[0]
+        return variables.names(model, model.trainable_variables)
+
+    def _free(
+        self, case: Case, feeding: feed.Feed, start: Arrays
+    ) -> Iterator[tuple[Moment, float]]:
+        """Train from a start; gives each step's moment once it is taken, and its loss.
+
+        A moment has weights and slots where it is one of level 4's.
+        """
+        trainer = self.bare[1]
+        trainer.restore(start, self._empty_slots())
+        for step in range(case.steps):
+            images, targets = feeding(self.fault.order(step))
+            known = 4 in case.levels and step in case.snapshots
+            moment = Moment(
+                weights=trainer.weights() if known else {},
+                slots=trainer.slots() if known else {},
+                images=images,
+                targets=targets,
+                step=step,
+                rate=feed.rate(self.stage, case, step),
+            )
+            yield moment, self._taken(trainer, moment)
+
+    def _lockstep(self, case: Case, folder: Path, common: Path) -> None:
+        """Level 4: steps of the run, each from the state that is common to all backends.
+
+        The evidence goes into a folder beside that of the other levels.
+        """
+        states = Store(common)
+        out = Writer(folder.with_name(f"{folder.name}-lockstep"))
+        for step in case.snapshots:
+            self._step(out, Moment.read(states, f"4@{step}/start"), f"4@{step}/")
+        out.close(case=dataclasses.asdict(case))
+
+
+def _part(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether two tensors differ in a bit."""
+    return one.tobytes() != other.tobytes()
+
+
+def _gradients(slots: Arrays) -> dict[str, NDArray[Any]]:
+    return {name: x for name, x in slots.items() if name.endswith(f"/{probe.GRADIENT}")}
+
+
+def _flat(values: Arrays, names: Sequence[str]) -> NDArray[Any]:
+    return np.concatenate([values[name].ravel() for name in names])
+
+
+def _distance(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Give the L2 distance, in float64."""
+    return float(np.linalg.norm(one.astype(np.float64) - other))
+
+
+if __name__ == "__main__":
+    serve(main)

@@ -1,0 +1,31 @@
+"""Cases: what they say survives JSON, and level 4's steps are within the run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from ranparity.parity.ladder import case as cases
+from ranparity.parity.ladder.case import Case
+
+CASE = Case("resnet18-cifar@8", (32, 48), 4, seed=3, levels=(1, 4), fault="bn-eps")
+
+
+def test_a_case_survives_json() -> None:
+    assert cases.from_json(json.loads(json.dumps(CASE.to_json()))) == CASE
+
+
+def test_a_program_is_the_same_for_other_seeds_and_no_other_fault() -> None:
+    assert dataclasses.replace(CASE, seed=9).program == CASE.program
+    assert dataclasses.replace(CASE, fault="").program != CASE.program
+    assert dataclasses.replace(CASE, seed=9).digest != CASE.digest
+
+
+@pytest.mark.parametrize("steps", [2, 3, 4, 16, 100])
+def test_the_steps_of_level_4_are_of_the_run_and_take_in_the_fall_of_the_rate(steps: int) -> None:
+    found = dataclasses.replace(CASE, steps=steps)
+    assert set(found.snapshots) == {1, found.drop, steps - 1}
+    assert list(found.snapshots) == sorted(found.snapshots)
+    assert 0 < found.snapshots[0] <= found.snapshots[-1] < steps

@@ -1,0 +1,148 @@
+"""The proof of the ladder: its plan, its record, and, on three backends, faults that are caught."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ranparity.caffe import graph, prototxt
+from ranparity.errors import InputError
+from ranparity.models import zoo
+from ranparity.parity.ladder import faults, proof, session
+from ranparity.parity.ladder.faults import PLANTED
+from ranparity.parity.ladder.proof import NETS, SEEDS, Proof
+from ranparity.parity.ladder.session import Book
+from ranparity.training import backends
+
+TRIED = {
+    "conv-far-pad": 1,
+    "gradient-doubled": 2,
+    "bn-unbiased": 2,
+    "decay-decoupled": 3,
+    "rate-late": 4,
+    "batches-swapped": 5,
+}
+"""Faults, and the first level that catches each: one for every level."""
+
+
+def test_there_are_thirty_faults_and_every_net_of_the_proof_has_one() -> None:
+    caught = [fault for fault in PLANTED.values() if not fault.below]
+    assert len(caught) >= 30
+    assert {model for fault in caught for model in fault.models} == set(proof.sizes())
+    assert any(fault.below for fault in PLANTED.values())
+
+
+def test_every_kind_of_net_in_the_zoo_is_in_the_proof() -> None:
+    """Every layer type of the zoo, and every builder with each of its units and masks."""
+    kinds = {_kind(entry) for entry in zoo.ENTRIES.values()}
+    covered = {_kind(zoo.entry(model)) for model in proof.sizes()}
+    assert kinds == covered
+    types = {
+        node.type
+        for entry in zoo.ENTRIES.values()
+        for node in graph.build(prototxt.read(entry.prototxt)).nodes
+    }
+    seen = {
+        node.type
+        for model in proof.sizes()
+        for node in graph.build(prototxt.read(zoo.entry(model.split("@")[0]).prototxt)).nodes
+    }
+    assert types == seen
+
+
+def _kind(entry: zoo.Entry) -> tuple[Any, ...]:
+    config = entry.config
+    fields = ("unit", "attention", "learning", "skips", "regulariser", "stem")
+    return (config.builder, *(getattr(config, name, None) for name in fields))
+
+
+def test_halves_share_no_net_and_no_seed() -> None:
+    assert not set(NETS["first"]) & set(NETS["second"])
+    assert not set(SEEDS["first"]) & set(SEEDS["second"])
+    clean = [case for model in proof.sizes() for case in proof.clean(model)]
+    assert len(clean) * len(backends.NAMES) >= 100
+    assert {case.data_format for case in clean} == {"channels_first", "channels_last"}
+    assert {case.threads for case in clean} == {0, 1}
+    assert len({case.batch_size for case in clean}) > 1
+
+
+def test_a_fault_that_is_not_known_is_refused() -> None:
+    assert not faults.named("").altered
+    with pytest.raises(InputError, match="expected one of conv-far-pad, "):
+        faults.named("none")
+
+
+@pytest.mark.parametrize("backend", backends.NAMES)
+def test_a_fault_of_each_level_is_caught_at_its_layer_and_nothing_else(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same path as the session's: workers write, the judge reads."""
+    model = faults.RESNET
+    few = {name: dataclasses.replace(PLANTED[name], models=(model,)) for name in TRIED}
+    monkeypatch.setattr(proof, "PLANTED", few)
+    monkeypatch.setattr(proof, "clean", lambda name, own=proof.clean: own(name)[:2])
+    rows: list[dict[str, Any]] = []
+    Proof(model, (backend,), tmp_path / "work", tmp_path / "cache", rows.append).run()
+    assert not [row["error"] for row in rows if "error" in row]
+    clean = [row for row in rows if not row["fault"]]
+    assert len(clean) == 2
+    assert all(level["verdict"] == "pass" for row in clean for level in row["levels"].values())
+    found = {row["fault"]: row for row in rows if row["fault"]}
+    assert {name: row["caught"][0] for name, row in found.items()} == TRIED
+    for name, row in found.items():
+        assert row["right_layer"] is (True if PLANTED[name].one_layer else None), row
+    assert not (tmp_path / "work" / model).exists(), "tensors are removed"
+    assert session.faults(rows) == []
+    bad = dict(found["conv-far-pad"], right_layer=False)
+    (said,) = session.faults([bad])
+    assert said.startswith("not caught at its layer: resnet18-cifar@8 on ")
+
+
+def test_the_record_goes_on_and_is_of_its_source(tmp_path: Path) -> None:
+    book = Book(tmp_path / "it.json", "aa")
+    model = "resnet18@8"
+    assert book.lacks(model, ["torch"], planted=True)
+    for case in (*proof.clean(model), *proof.planted(model)):
+        book.add({"case": case.digest, "backend": "torch", "fault": case.fault, "levels": {}})
+    again = Book(tmp_path / "it.json", "aa")
+    assert not again.lacks(model, ["torch"], planted=True)
+    assert again.lacks(model, ["torch", "jax"], planted=True)
+    assert Book(tmp_path / "it.json", "bb").lacks(model, ["torch"], planted=False)
+    content = json.loads((tmp_path / "it.json").read_text())
+    assert content["rows"][0]["source_digest"] == "aa"
+
+
+def test_an_alarm_an_error_and_a_fault_that_passed_are_told() -> None:
+    base = {"model": "m", "backend": "b", "fault": "", "seed": 0, "case": "c"}
+    level = {"verdict": "fail", "worst_rho": 99.0}
+    alarm = base | {"levels": {"1": level}}
+    missed = base | {
+        "fault": "bn-eps",
+        "caught": [],
+        "right_layer": None,
+        "levels": {"1": dict(level, verdict="pass")},
+    }
+    below = missed | {"fault": "rate-barely"}
+    error = base | {"error": "it died"}
+    assert session.faults([alarm, missed, below, error]) == [
+        "alarm: m on b, clean, seed 0: 1 fail 99",
+        "not caught at its layer: m on b, bn-eps, seed 0: 1 pass 99",
+        "m on b, clean, seed 0: error: it died",
+    ]
+
+
+def test_a_damaged_record_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "it.json").write_text("{}")
+    with pytest.raises(InputError, match=r"it.json: expected the record of a ladder session"):
+        Book(tmp_path / "it.json", "aa")
+
+
+def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--models: expected some of attention56-cifar@8, "):
+        session.main(["--models", "resnet18", "--out", str(tmp_path)])
+    with pytest.raises(InputError, match="--backends: expected one of"):
+        session.main(["--backends", "none", "--out", str(tmp_path)])

@@ -74,6 +74,11 @@ def add_parser(commands: Any) -> None:
         help="default: %(default)s; in float64 each two backends are held against each other too",
     )
     add("--data-format", choices=FORMATS, default=FORMATS[0], help="default: %(default)s")
+    add(
+        "--against",
+        choices=("opencv",),
+        help="also hold OpenCV's reading of the prototxt against the arbiter, at level 1",
+    )
     add("--json", action="store_true", help="print JSON in place of the tables, with every tensor")
     add(
         "--work",
@@ -103,7 +108,9 @@ def execute(arguments: argparse.Namespace) -> int:
     cases = [_case(zoo.entry(name), arguments, names) for name in arguments.models or [MODEL]]
     from ranparity.parity.ladder.run import Ladder, default_references
 
-    ladder = Ladder(names, arguments.work, default_references(), _say)
+    ladder = Ladder(
+        names, arguments.work, default_references(), _say, opencv=bool(arguments.against)
+    )
     found = []
     for case in cases:
         one = ladder.run(case)

@@ -263,6 +263,7 @@ OTHERS: dict[int, tuple[Any, Any]] = {
     FieldDescriptor.CPPTYPE_INT64: (5, 6),
     FieldDescriptor.CPPTYPE_UINT32: (5, 6),
     FieldDescriptor.CPPTYPE_FLOAT: (0.25, 0.75),
+    FieldDescriptor.CPPTYPE_DOUBLE: (0.25, 0.75),
 }
 IRRELEVANT = {"include", "exclude"}  # done with once a phase is chosen
 OLD_FORMS = {"_h", "_w"}  # given apart: beside the other form they mean nothing

@@ -275,6 +275,13 @@ def _is_exact(step: Step) -> bool:
     )
 
 
+def use_threads(count: int) -> None:
+    """Let this process's arbiters compute with so many threads."""
+    import torch
+
+    torch.set_num_threads(count)
+
+
 def tensors(arrays: Arrays) -> dict[str, Tensor]:
     """Arrays as float64 tensors of their own."""
     import torch

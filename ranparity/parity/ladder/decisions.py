@@ -70,15 +70,13 @@ def compare(references: References, found: Tensors, expected: Tensors) -> Iterat
 
 def _margins(step: Step, x: NDArray[Any], found: Tensor, expected: Tensor) -> NDArray[Any]:
     """How far the arbiter's elements are from deciding as the backend did."""
-    difference: NDArray[Any] = np.abs(x)
     if step.node.type == "ReLU":
-        return difference
+        return np.asarray(np.abs(x))
     (bottom,) = tensors({"": x}).values()
     flat = padded_for_max(step.node, step.facts, bottom).flatten(2)
     shape = tuple(expected.shape)
     one, other = (flat.gather(2, index.flatten(2)).reshape(shape) for index in (expected, found))
-    difference = (one - other).numpy()
-    return difference
+    return np.asarray((one - other).numpy())
 
 
 def _noise(squares: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from ranparity.parity.ladder.store import Store
 
-FACTOR = 10.0
+FACTOR = 30.0
+"""Fixed at three times the largest ratio, 8.7, of the first half of the clean comparisons."""
 SHARE = 0.1  # of the weights' movement, at the horizon
 Curve = list[float]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ranparity.caffe.arbiter.run import Arbiter, Step
+from ranparity.caffe.graph import Graph
 from ranparity.parity import caffe_weights
 from ranparity.parity.ladder import decisions, rounding
 from ranparity.parity.ladder.case import Case
@@ -22,6 +24,7 @@ from ranparity.parity.ladder.store import Store
 Arrays = Mapping[str, NDArray[Any]]
 GRADIENT = "gradient"
 PASS, FAIL = "pass", "fail"
+QUANTILES = (0.5, 0.9, 0.99, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +83,14 @@ class Result:
         return FAIL if bad or any(each.is_fault for each in self.differing) else PASS
 
     @property
+    def quantiles(self) -> list[float] | None:
+        """Of rho, at `QUANTILES`; None where nothing can be compared, or one is infinite."""
+        rhos = self.rhos
+        if not rhos or not all(map(math.isfinite, rhos)):
+            return None
+        return [float(x) for x in np.quantile(rhos, QUANTILES)]
+
+    @property
     def rhos(self) -> list[float]:
         """Of all tensors that can be compared."""
         return [row.rho for row in self.rows if row.rho is not None]
@@ -105,6 +116,7 @@ class Result:
             "worst_rho": str(worst) if worst == math.inf else worst,
             "worst_tensor": next((r.tensor for r in self.rows if r.rho == worst), None),
             "median_rho": statistics.median(rhos) if rhos else None,
+            "quantiles": self.quantiles,
             "decisions_differ": sum(each.count for each in self.differing),
             "decisions": [each.to_json() for each in self.differing],
             "first_difference": self.first.name if self.first else None,
@@ -118,6 +130,26 @@ def forward(case: Case, backend: str, found: Store, references: References) -> R
     given = _blobs(case, found, "1/blob")
     rows = [_row(f"blob/{name}", given.get(name), references) for name in _made(references.arbiter)]
     return _result(case, backend, 1, rows, references.arbiter)
+
+
+Opinion = Callable[[Graph, NDArray[Any], Arrays], Arrays]
+
+
+def opinion(case: Case, name: str, forward: Opinion, references: References) -> Result:
+    """Level 1 of another reader of Caffe, with the weights and images of the references.
+
+    Args:
+        case: What was asked.
+        name: What the reader is called.
+        forward: Gives its blobs for a graph, images (NCHW) and weights.
+        references: Of inference.
+    """
+    question = references.question
+    (images,) = question.inputs.values()
+    weights = {key: x.numpy() for key, x in question.weights.items()}
+    given = forward(references.arbiter.graph, images.numpy(), weights)
+    rows = [_row(f"blob/{key}", given.get(key), references) for key in _made(references.arbiter)]
+    return _result(case, name, 1, rows, references.arbiter)
 
 
 def training(

@@ -246,6 +246,7 @@ def level(result: Result) -> Row:
         "tensors": len(result.rows),
         "worst_rho": worst if math.isfinite(worst) else str(worst),
         "median_rho": statistics.median(rhos) if rhos else 0.0,
+        "quantiles": result.quantiles,
         "first": result.first.tensor if result.first else "",
         "layer": result.first.layer if result.first else "",
         "behind": list(result.first.behind) if result.first else [],

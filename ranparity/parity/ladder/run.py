@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ranparity.caffe import opencv
+from ranparity.caffe.arbiter.run import use_threads
 from ranparity.data.download import default_cache
 from ranparity.errors import InputError
 from ranparity.parity.ladder import free_run, judge, references, rounding
@@ -23,6 +25,7 @@ from ranparity.training import environment
 from ranparity.workers import WorkerError, ahead, stream
 
 WORKER = "ranparity.parity.ladder.worker"
+OPENCV = "opencv"
 PAIRED = "float64"  # in which the arbiter rounds as much as a backend
 SAME = ("weights", "slots", "batch")  # digests of what all backends begin with
 Say = Callable[[str], None]
@@ -115,10 +118,20 @@ class Ladder:
         work: Folder for evidence, which is removed once it is judged.
         cache: Folder where the arbiter's tensors are kept.
         say: Told what is going on, in a line.
+        opencv: Whether OpenCV gives its opinion too, at level 1.
     """
 
-    def __init__(self, backends: Sequence[str], work: Path, cache: Path, say: Say) -> None:
+    def __init__(
+        self,
+        backends: Sequence[str],
+        work: Path,
+        cache: Path,
+        say: Say,
+        *,
+        opencv: bool = False,
+    ) -> None:
         self._backends, self._work, self._cache, self._say = backends, work, cache, say
+        self._opencv = opencv
         work.mkdir(parents=True, exist_ok=True)
         cache.mkdir(parents=True, exist_ok=True)
 
@@ -127,6 +140,7 @@ class Ladder:
         found = Found(case)
         place = Path(tempfile.mkdtemp(prefix="ladder-", dir=self._work))
         begun = time.perf_counter()
+        use_threads(1)  # a backend's process is busy beside it
         try:
             workers = {name: self._start(case, name, place) for name in self._backends[:1]}
             for number, backend in enumerate(self._backends):
@@ -136,6 +150,8 @@ class Ladder:
                     workers[later] = self._start(case, later, place)
                 if done:
                     self._judge(found, backend, place)
+            if self._opencv and 1 in case.levels:
+                self._ask_opencv(found, place)
             if case.precision == PAIRED:
                 self._judge_pairs(found, place)
             if 5 in case.levels:
@@ -180,6 +196,21 @@ class Ladder:
             found.failures[backend] = str(error)
         key = f"judging {backend}"
         found.seconds[key] = round(time.perf_counter() - begun, 1)
+
+    def _ask_opencv(self, found: Found, place: Path) -> None:
+        """Hold OpenCV's blobs against the arbiter's, as a backend's."""
+        self._say(f"{found.case.model}: asking OpenCV")
+        begun = time.perf_counter()
+        try:
+            started = next(name for name in self._backends if name not in found.failures)
+            evidence = Store(place / started)
+            reference = _reference(found.case, evidence, self._cache, training=False)
+            found.results.append(judge.opinion(found.case, OPENCV, opencv.forward, reference))
+        except StopIteration:
+            found.failures[OPENCV] = "no backend has written the weights that it would start with"
+        except InputError as error:
+            found.failures[OPENCV] = str(error)
+        found.seconds[OPENCV] = round(time.perf_counter() - begun, 1)
 
     def _judge_pairs(self, found: Found, place: Path) -> None:
         """Hold each two backends against each other."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ranparity.caffe.arbiter.run import use_threads
 from ranparity.errors import InputError
 from ranparity.files import check_writable, write_text
 from ranparity.parity import sessions
@@ -100,9 +101,7 @@ def run(
     planted: bool,
 ) -> None:
     """Run nets, two at a time, each on one processor after the other's work."""
-    import torch
-
-    torch.set_num_threads(1)
+    use_threads(1)  # backends' processes are busy beside it
     to_do: queue.SimpleQueue[str] = queue.SimpleQueue()
     left = [model for model in models if again or book.lacks(model, names, planted=planted)]
     total = sum(

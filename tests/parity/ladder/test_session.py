@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,27 +38,22 @@ def test_there_are_thirty_faults_and_every_net_of_the_proof_has_one() -> None:
 
 
 def test_every_kind_of_net_in_the_zoo_is_in_the_proof() -> None:
-    """Every layer type of the zoo, and every builder with each of its units and masks."""
-    kinds = {_kind(entry) for entry in zoo.ENTRIES.values()}
-    covered = {_kind(zoo.entry(model)) for model in proof.sizes()}
-    assert kinds == covered
-    types = {
-        node.type
-        for entry in zoo.ENTRIES.values()
-        for node in graph.build(prototxt.read(entry.prototxt)).nodes
-    }
-    seen = {
-        node.type
-        for model in proof.sizes()
-        for node in graph.build(prototxt.read(zoo.entry(model.split("@")[0]).prototxt)).nodes
-    }
-    assert types == seen
+    """Every layer type of the zoo, and of every builder each kind of what it is made of."""
+    zoo_kinds = {kind for entry in zoo.ENTRIES.values() for kind in _kinds(entry)}
+    assert zoo_kinds == {kind for model in proof.sizes() for kind in _kinds(zoo.entry(model))}
+    own = {model.partition("@")[0] for model in proof.sizes()}
+    assert _types(zoo.ENTRIES) == _types(own)
 
 
-def _kind(entry: zoo.Entry) -> tuple[Any, ...]:
-    config = entry.config
-    fields = ("unit", "attention", "learning", "skips", "regulariser", "stem")
-    return (config.builder, *(getattr(config, name, None) for name in fields))
+def _kinds(entry: zoo.Entry) -> Iterator[tuple[str, str, Any]]:
+    config: Any = entry.config
+    for name in ("unit", "stem", "mask", "activation", "learning", "head", "regulariser"):
+        yield config.builder, name, getattr(config, name, None)
+
+
+def _types(names: Iterable[str]) -> set[str]:
+    nets = (graph.build(prototxt.read(zoo.entry(name).prototxt)) for name in names)
+    return {node.type for net in nets for node in net.nodes}
 
 
 def test_halves_share_no_net_and_no_seed() -> None:

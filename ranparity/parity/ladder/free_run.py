@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranparity.parity.ladder import rounding
 from ranparity.parity.ladder.store import Store
 
 FACTOR = 30.0
@@ -113,7 +114,7 @@ class Pair:
         """The pair as data that JSON can hold."""
         return dataclasses.asdict(self) | {
             "backends": list(self.backends),
-            "ratio": self.ratio if np.isfinite(self.ratio) else str(self.ratio),
+            "ratio": rounding.in_json(self.ratio),
             "apart_after_step": self.apart,
             "verdict": "pass" if self.passes else "fail",
         }

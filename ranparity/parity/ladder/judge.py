@@ -113,9 +113,9 @@ class Result:
             "verdicts": {
                 name: sum(row.verdict == name for row in self.rows) for name in rounding.VERDICTS
             },
-            "worst_rho": str(worst) if worst == math.inf else worst,
+            "worst_rho": rounding.in_json(worst),
             "worst_tensor": next((r.tensor for r in self.rows if r.rho == worst), None),
-            "median_rho": statistics.median(rhos) if rhos else None,
+            "median_rho": rounding.in_json(statistics.median(rhos)) if rhos else None,
             "quantiles": self.quantiles,
             "decisions_differ": sum(each.count for each in self.differing),
             "decisions": [each.to_json() for each in self.differing],

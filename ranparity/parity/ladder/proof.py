@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import shutil
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -232,7 +231,7 @@ def _of_pairs(pairs: Sequence[free_run.Pair]) -> Row:
     worst = max((pair.ratio for pair in pairs), default=0.0)
     return {
         "verdict": "pass" if all(pair.passes for pair in pairs) else "fail",
-        "ratio": worst if math.isfinite(worst) else str(worst),
+        "ratio": rounding.in_json(worst),
         "horizon": min((pair.horizon for pair in pairs), default=0),
     }
 
@@ -244,8 +243,8 @@ def level(result: Result) -> Row:
     return {
         "verdict": result.verdict,
         "tensors": len(result.rows),
-        "worst_rho": worst if math.isfinite(worst) else str(worst),
-        "median_rho": statistics.median(rhos) if rhos else 0.0,
+        "worst_rho": rounding.in_json(worst),
+        "median_rho": rounding.in_json(statistics.median(rhos)) if rhos else 0.0,
         "quantiles": result.quantiles,
         "first": result.first.tensor if result.first else "",
         "layer": result.first.layer if result.first else "",

@@ -66,10 +66,11 @@ class Row:
     def to_json(self) -> dict[str, Any]:
         """The row as data that JSON can hold; it has no infinity, which is a text there."""
         content = dataclasses.asdict(self)
-        return {name: _finite(value) for name, value in content.items()}
+        return {name: in_json(value) for name, value in content.items()}
 
 
-def _finite(value: Any) -> Any:
+def in_json(value: Any) -> Any:
+    """Give a value as JSON can hold it: what is not finite as a text."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -163,8 +163,9 @@ class Ladder:
         return found
 
     def _start(self, case: Case, backend: str, place: Path) -> Iterator[dict[str, Any]]:
-        common = place / self._backends[0]
-        job = Job(case.to_json(), str(place / backend), str(common))
+        first = self._backends[0]
+        common = "" if backend == first else str(place / first)
+        job = Job(case.to_json(), str(place / backend), common)
         path = place / f"{backend}.json"
         path.write_text(json.dumps([dataclasses.asdict(job)]), encoding="utf-8")
         return ahead(stream(backend, WORKER, [str(path)]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -106,8 +107,11 @@ class JaxTrainer:
         return self._books.model
 
     def _take(self, weights: State, slots: Sequence[Sequence[NDArray[Any]]]) -> None:
-        """Put variables and slots into arrays of JAX's own, whose memory a step may take over."""
-        array = self._jax.numpy.array
+        """Put variables and slots into arrays of JAX's own, whose memory a step may take over.
+
+        They get the model's type: float32 weights among float64 ones would have float32 gradients.
+        """
+        array = functools.partial(self._jax.numpy.array, dtype=self._books.dtype)
         self._weights = [array(weights[name]) for name in self._books.trainable]
         self._others = [array(weights[name]) for name in self._books.others]
         self._slots = [tuple(array(slot) for slot in arrays) for arrays in slots]

@@ -1,0 +1,85 @@
+"""Cases on backends, from the worker to the verdict: what agrees, what dies, what began apart."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ranparity.parity.ladder import run
+from ranparity.parity.ladder.case import Case
+from ranparity.parity.ladder.run import Found, Ladder
+from ranparity.training import backends
+from ranparity.workers import WorkerError
+
+CASE = Case("resnet18-cifar@16", (16, 16), 2, precision="float64", levels=(1, 2, 3))
+
+
+def nothing(line: str) -> None:
+    del line
+
+
+@pytest.mark.parametrize("backend", backends.NAMES)
+def test_float64_is_float64_in_every_tensor(backend: str, tmp_path: Path) -> None:
+    """One float32 among them has a rho of 1e6 and more, and is named."""
+    ladder = Ladder([backend], tmp_path / "work", tmp_path / "cache", nothing)
+    found = ladder.run(CASE)
+    assert not found.failures
+    content = json.loads(json.dumps(found.to_json(rows=True), allow_nan=False))
+    assert [result["level"] for result in content["results"]] == [1, 2, 3]
+    for result in content["results"]:
+        assert (result["verdict"], result["first_difference"]) == ("pass", None)
+        assert result["tensors"] == len(result["rows"]) > 60
+        assert 0 < result["worst_rho"] < 10
+    for row in content["results"][1]["rows"]:
+        size = max(abs(row["expected"] or 0), 1e-3)
+        assert row["largest_error"] <= 1e-11 * size, row
+    assert found.verdict == "pass"
+    assert content["peak_memory"][backend] > 1 << 27
+    assert not list((tmp_path / "work").iterdir()), "tensors are removed"
+
+
+def dead(*_: Any) -> Iterator[dict[str, Any]]:
+    yield {"environment": {}}
+    raise WorkerError("killed by signal 9: out of memory")
+
+
+def test_a_worker_that_dies_is_a_failure_and_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "stream", dead)
+    ladder = Ladder(["torch", "jax"], tmp_path / "work", tmp_path / "cache", nothing)
+    found = ladder.run(dataclasses.replace(CASE, levels=(1, 5)))
+    assert found.failures == dict.fromkeys(("torch", "jax"), "killed by signal 9: out of memory")
+    assert found.verdict == "fail"
+
+
+def test_a_case_that_fails_in_its_worker_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [{"environment": {}}, {"folder": "x", "error": "ValueError: it is so", "seconds": 1}]
+    monkeypatch.setattr(run, "stream", lambda *_: iter(lines))
+    ladder = Ladder(["torch"], tmp_path / "work", tmp_path / "cache", nothing, opencv=True)
+    found = ladder.run(CASE)
+    assert found.failures["torch"] == "ValueError: it is so"
+    assert found.failures["opencv"].startswith("no backend has written the weights")
+
+
+def test_backends_that_began_with_other_numbers_do_not_pass() -> None:
+    same = {"weights": "a", "slots": "b", "batch": "c"}
+    found = Found(CASE, digests={"torch": same, "jax": dict(same)})
+    assert (found.began_apart, found.verdict) == ([], "pass")
+    found.digests["jax"]["batch"] = "d"
+    assert (found.began_apart, found.verdict) == (["batch"], "fail")
+
+
+def test_a_free_run_that_parts_does_not_pass() -> None:
+    found = Found(CASE, runs={"pairs": [], "verdicts": {"torch": "pass", "jax": "fail"}})
+    assert found.verdict == "fail"
+    assert [result["verdict"] for result in found.to_json()["results"]] == ["pass", "fail"]
+    assert np.isfinite(len(found.to_json()["results"]))

@@ -84,6 +84,20 @@ def directions(session: nox.Session) -> None:
     session.run("python", "-m", "ranparity.parity.directions", *session.posargs)
 
 
+@nox.session
+def ladder(session: nox.Session) -> None:
+    """Judges the judge of the ladder: clean comparisons and planted faults; an hour."""
+    install(session, "all")
+    session.run("python", "-m", "ranparity.parity.ladder.session", *session.posargs)
+
+
+@nox.session(name="ladder-nets")
+def ladder_nets(session: nox.Session) -> None:
+    """Runs the ladder on the published nets and those that are trained here; 40 minutes."""
+    install(session, "all")
+    session.run("python", "-m", "ranparity.parity.ladder.nets", *session.posargs)
+
+
 def _train(training: Training) -> None:
     def train(session: nox.Session) -> None:
         install(session, training.backend)

@@ -23,6 +23,7 @@ from ranparity.report.document import (
     text,
 )
 from ranparity.report.endurance_record import EnduranceRecord
+from ranparity.report.ladder_record import LadderRecord, ProofRecord
 from ranparity.report.reading import clean
 from ranparity.report.records import Evidence
 from ranparity.report.runs import FinishedRun
@@ -80,6 +81,17 @@ def places(evidence: Evidence) -> list[Place]:
         for what, records in long
         for name in evidence.backends
         if name in records and not records[name].error
+    ]
+    ladders: list[tuple[str, LadderRecord | ProofRecord | None]] = [
+        ("ladder", evidence.ladder),
+        ("ladder's judge", evidence.proof),
+    ]
+    found += [
+        _place(f"{what}, {name}", record.path, name, record.environments[name])
+        for what, record in ladders
+        if record and not record.error
+        for name in evidence.backends
+        if name in record.environments
     ]
     tried = evidence.directions
     if tried and tried.experiments:

@@ -12,6 +12,8 @@ from ranparity.report import (
     endurance,
     environments,
     features,
+    judging,
+    ladder,
     layers,
     masks,
     structure,
@@ -39,7 +41,18 @@ TITLE = "ranparity: is this network the same network everywhere?"
 
 def problems(evidence: Evidence) -> list[Text]:
     """All that failed, differs or is missing; nothing else makes a report fail."""
-    parts = (structure, alterations, training, masks, features, whole_zoo, endurance, claims)
+    parts = (
+        structure,
+        alterations,
+        ladder,
+        judging,
+        training,
+        masks,
+        features,
+        whole_zoo,
+        endurance,
+        claims,
+    )
     return [problem for part in parts for problem in part.problems(evidence)]
 
 
@@ -56,6 +69,8 @@ def document(evidence: Evidence, found: Sequence[Text]) -> Document:
     sections = (
         structure.section(evidence),
         alterations.section(evidence),
+        ladder.section(evidence),
+        judging.section(evidence),
         training.section(evidence),
         masks.section(evidence),
         features.section(evidence),
@@ -111,6 +126,8 @@ def _summary(evidence: Evidence) -> Iterator[Text]:
             f"compared on {on}; {count(differ) if differ else 'none'} of them differ.",
         )
     yield from _alterations(evidence)
+    yield text(_to("The ladder", "ladder"), f": {ladder.summary(evidence)}")
+    yield text(_to("Its judge", "judge"), f": {judging.summary(evidence)}")
     for group in groups(evidence):
         if group.finished:
             yield _trained(group)
@@ -162,7 +179,11 @@ def _making() -> Section:
                 code("nox -s report"),
                 " runs the checks and a training on each backend again, ",
                 code("nox -s endurance"),
-                " the runs that are killed. The page is ",
+                " the runs that are killed, ",
+                code("nox -s ladder-nets"),
+                " and ",
+                code("nox -s ladder"),
+                " the ladder and what judges its judge. The page is ",
                 link("README.md", "README.md"),
                 " and ",
                 link("index.html", "index.html"),
@@ -172,8 +193,8 @@ def _making() -> Section:
         ),
         Paragraph(
             text(
-                "Not part of this report yet, and so not claimed: outputs, gradients and updates "
-                "against a float64 reference, and the statistics of many trainings (levels 1 to 6)."
+                "Not part of this report yet, and so not claimed: the statistics of many trainings "
+                "(level 6)."
             )
         ),
     )

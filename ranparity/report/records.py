@@ -6,6 +6,8 @@
                                      masks.json, masks.png, features.json, where they were made
     data/endurance-<backend>.json    runs that were killed and resumed, as `nox -s endurance` does
     data/directions.json             which of two is larger, at small scale
+    data/ladder.json                 levels 1 to 5 of nets, as `nox -s ladder-nets` does
+    data/ladder-proof.json           that their judge is right, as `nox -s ladder` does
     data/zoo-<backend>.json          every net run once, and short trainings, as `nox -s zoo` does
 
 Each may hold "error" in place of its evidence: why there is none. Keys that are not known are
@@ -26,6 +28,7 @@ from ranparity.report import (
     direction_record,
     endurance_record,
     features_record,
+    ladder_record,
     masks_record,
     zoo_record,
 )
@@ -34,6 +37,7 @@ from ranparity.report.check_record import CheckRecord
 from ranparity.report.direction_record import DIRECTIONS, DirectionRecord
 from ranparity.report.endurance_record import EnduranceRecord
 from ranparity.report.features_record import FeaturesRecord
+from ranparity.report.ladder_record import LADDER, PROOF, LadderRecord, ProofRecord
 from ranparity.report.masks_record import MasksRecord
 from ranparity.report.reading import Fields, MalformedError, parse_json
 from ranparity.report.run_record import read_run
@@ -45,6 +49,7 @@ Files = Mapping[str, bytes]  # by path relative to the reports folder, with "/"
 TRAINING = ("run.json", "steps.jsonl", "epochs.csv")
 PICTURES = (masks_record.FILE, masks_record.PICTURE, features_record.FILE)
 RUN_FILES = (*TRAINING, *PICTURES)
+ALONE = (ALTERATIONS, DIRECTIONS, LADDER, PROOF)
 _RUN = re.compile(r"data/runs/([^/]+)/[^/]+")
 
 
@@ -63,6 +68,8 @@ class Evidence:
         masks: The attention masks of runs, in the order of the runs' names.
         features: The features of runs, likewise.
         zoo: Every net run once, and the short trainings, by backend.
+        ladder: Levels 1 to 5 of nets, if they were run.
+        proof: What became of the ladder's judge, if it was tried.
     """
 
     backends: tuple[str, ...]
@@ -75,6 +82,8 @@ class Evidence:
     masks: tuple[MasksRecord, ...] = ()
     features: tuple[FeaturesRecord, ...] = ()
     zoo: Mapping[str, ZooRecord] = field(default_factory=dict)
+    ladder: LadderRecord | None = None
+    proof: ProofRecord | None = None
 
     @property
     def trained(self) -> set[str]:
@@ -138,7 +147,7 @@ def _run_files(folder: Path) -> dict[str, bytes]:
 
 def _is_record(path: str) -> bool:
     alone = (check_record.PATH, endurance_record.PATH, zoo_record.PATH)
-    if path in (ALTERATIONS, DIRECTIONS) or any(pattern.fullmatch(path) for pattern in alone):
+    if path in ALONE or any(pattern.fullmatch(path) for pattern in alone):
         return True
     return _RUN.fullmatch(path) is not None and path.rpartition("/")[2] in RUN_FILES
 
@@ -163,6 +172,8 @@ def evidence(files: Files) -> Evidence:
         masks=tuple(masks_record.read(files)),
         features=tuple(features_record.read(files)),
         zoo=whole,
+        ladder=ladder_record.read(files[LADDER]) if LADDER in files else None,
+        proof=ladder_record.read_proof(files[PROOF]) if PROOF in files else None,
     )
 
 

@@ -348,9 +348,10 @@ def _result(
 def _difference(tensor: str, rows: list[Row], arbiter: Arbiter) -> Difference:
     """Say what is known of the layer that a tensor is of."""
     kind, _, name = tensor.removeprefix(RUN).partition("/")
+    if kind == "kept":
+        name = name.rpartition("/")[0]
     for step in arbiter.steps:
-        mine = name in step.node.outputs if kind == "blob" else _is_of(name, step.node.name)
-        if mine:
+        if name in _tensors_of(step, kind):
             inputs = tuple(step.node.inputs)
             verdicts = [row.verdict for row in rows if row.tensor in {f"blob/{n}" for n in inputs}]
             known = any(row.tensor.startswith("blob/") for row in rows)
@@ -378,6 +379,10 @@ def _behind(step: Step, arbiter: Arbiter) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _is_of(name: str, layer: str) -> bool:
-    """Whether LAYER/PARAMETER or LAYER/PARAMETER/SLOT is of a layer; its name may have slashes."""
-    return name.startswith(f"{layer}/") and name[len(layer) + 1 :].count("/") <= 1
+def _tensors_of(step: Step, kind: str) -> set[str]:
+    """The names of a layer's tensors of a kind; what a rule keeps goes by its parameter's."""
+    if kind == "blob":
+        return set(step.node.outputs)
+    if kind == "statistic":
+        return {f"{step.node.name}/{name}" for name in step.facts.statistics}
+    return set(step.weights.values())

@@ -104,6 +104,7 @@ class Proof:
         work: Folder for evidence, which is removed at the end.
         cache: Folder where the arbiter's tensors are kept.
         tell: Given each row as it is known.
+        place: Told what a backend runs on.
         faults: Whether faults are planted.
     """
 
@@ -112,6 +113,7 @@ class Proof:
     work: Path
     cache: Path
     tell: Callable[[Row], None]
+    place: Callable[[str, Mapping[str, Any]], None] = lambda backend, environment: None  # noqa: ARG005
     faults: bool = True
 
     def run(self) -> None:
@@ -142,7 +144,9 @@ class Proof:
             reason = "the worker ended before this case"
             try:
                 for line in stream(backend, WORKER, [str(path)]):
-                    if "folder" in line:
+                    if "environment" in line:
+                        self.place(backend, line["environment"])
+                    elif "folder" in line:
                         self._judge(left.pop(0), backend, line, place)
             except (WorkerError, InputError) as error:
                 reason = str(error)

@@ -10,8 +10,9 @@ import json
 import queue
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -19,7 +20,7 @@ from ranparity.caffe.arbiter.run import use_threads
 from ranparity.errors import InputError
 from ranparity.files import check_writable, write_text
 from ranparity.parity import sessions
-from ranparity.parity.ladder import proof, rounding
+from ranparity.parity.ladder import free_run, judge, proof, rounding
 from ranparity.parity.ladder.faults import PLANTED
 from ranparity.parity.ladder.proof import HALVES, NETS, Proof, Row
 from ranparity.parity.ladder.run import default_references
@@ -48,7 +49,9 @@ class Book:
     def __init__(self, path: Path, source: str) -> None:
         check_writable(path)
         self.path, self._source, self._lock = path, source, threading.Lock()
-        self._rows = _read(path) if path.is_file() else {}
+        content = _read(path) if path.is_file() else {"rows": [], "environments": {}}
+        self._rows = {proof.key(row): row for row in content["rows"]}
+        self._environments = dict(content["environments"])
 
     @property
     def rows(self) -> list[Row]:
@@ -59,9 +62,22 @@ class Book:
         """Take a row in."""
         with self._lock:
             self._rows[proof.key(row)] = row | {"source_digest": self._source}
-            content = {"limit": rounding.LIMIT, "rows": self.rows}
+            content = {
+                "limit": rounding.LIMIT,
+                "factor": free_run.FACTOR,
+                "quantiles": judge.QUANTILES,
+                "environments": self._environments,
+                "rows": self.rows,
+            }
             text = json.dumps(content, indent=0, allow_nan=False)
             write_text(self.path, text + "\n")
+
+    def place(self, backend: str, environment: Mapping[str, Any]) -> None:
+        """Take in what a backend runs on; on more threads, where it ran on several."""
+        with self._lock:
+            known = self._environments.get(backend)
+            if known is None or known["threads"] <= environment["threads"]:
+                self._environments[backend] = dict(environment)
 
     def lacks(self, model: str, names: Sequence[str], *, planted: bool) -> bool:
         """Whether a net has a case without a row of this source.
@@ -80,15 +96,16 @@ class Book:
         return any((case.digest, name) not in current for case in every for name in names)
 
 
-def _read(path: Path) -> dict[tuple[str, str], Row]:
+def _read(path: Path) -> dict[str, Any]:
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-        return {proof.key(row): row for row in rows}
-    except (ValueError, KeyError, TypeError) as error:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        _ = [proof.key(row) for row in content["rows"]], content["environments"].items()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: expected the record of a ladder session: {type(error).__name__}: {error}: "
             "move it away"
         ) from None
+    return dict(content)
 
 
 def run(
@@ -119,7 +136,8 @@ def run(
 
     def take() -> None:
         while not to_do.empty():
-            Proof(to_do.get(), names, work, default_references(), tell, planted).run()
+            parts = (names, work, default_references(), tell, book.place, planted)
+            Proof(to_do.get(), *parts).run()
 
     threads = [threading.Thread(target=take, daemon=True) for _ in range(PROCESSES)]
     for thread in threads:

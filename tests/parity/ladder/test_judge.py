@@ -178,6 +178,25 @@ def test_the_first_blob_that_differs_is_named(
     assert forward.to_json()["first_difference"] == blob
 
 
+@pytest.mark.parametrize(
+    ("tensor", "layer"),
+    [
+        ("statistic/conv1/bn/variance", "conv1/bn"),
+        ("gradient/conv1/bn/slope", "conv1/bn"),
+        ("weight/conv1/weight", "conv1"),
+        ("kept/conv1/weight/velocity", "conv1"),
+        ("kept/conv1/bn/bias/velocity", "conv1/bn"),
+        ("run/weight/fc/bias", "fc"),
+        ("blob/conv1/bn", "conv1/bn"),
+        ("loss", ""),
+    ],
+)
+def test_a_tensor_is_of_its_layer_and_not_of_one_whose_name_begins_it(
+    found: dict[bool, References], tensor: str, layer: str
+) -> None:
+    assert judge._difference(tensor, [], found[True].arbiter).layer == layer
+
+
 def test_inputs_that_differ_are_told(found: dict[bool, References]) -> None:
     rows = [
         rounding.Row("blob/pool", rounding.DIFFERS),

@@ -1,0 +1,122 @@
+"""Runs the ladder on nets of the zoo at their own width and size, into a record.
+
+`nox -s ladder-nets`, or `python -m ranparity.parity.ladder.nets --help`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ranparity.errors import InputError
+from ranparity.files import check_writable, write_text
+from ranparity.parity import sessions
+from ranparity.parity.ladder import free_run, judge, rounding
+from ranparity.parity.ladder.case import LEVELS, Case
+from ranparity.parity.ladder.run import Ladder, default_references
+from ranparity.training import backends
+
+RECORD = "ladder.json"
+PUBLISHED = ("attention56", "attention92", "attentionnext56", "attentionnext92")
+TRAINED = ("attention56-cifar", "dranet-cifar")
+DESCRIPTION = """\
+Run the ladder on the four published nets at 224 (levels 1 to 3, OpenCV beside them), and on
+attention56-cifar and dranet-cifar (levels 1 to 5, and 1 and 2 in float64). What is done already is
+passed over: the session goes on where it was ended.
+"""
+CASES = (
+    *(Case(name, (32, 32), 8, levels=LEVELS) for name in TRAINED),
+    *(Case(name, (32, 32), 8, levels=(1, 2), precision="float64") for name in TRAINED),
+    *(Case(name, (224, 224), 2, levels=(1, 2, 3)) for name in PUBLISHED),
+)
+
+
+class Book:
+    """The record, written again after each case.
+
+    Args:
+        path: Its file.
+        source: Digest of this package's source.
+
+    Raises:
+        InputError: What is there is no such record.
+    """
+
+    def __init__(self, path: Path, source: str) -> None:
+        check_writable(path)
+        self.path, self._source = path, source
+        self._cases = _read(path) if path.is_file() else {}
+
+    def add(self, case: Case, found: Mapping[str, Any]) -> None:
+        """Take what was found of a case."""
+        self._cases[case.digest] = {**found, "source_digest": self._source}
+        known = {each.digest for each in CASES}
+        content = {
+            "limit": rounding.LIMIT,
+            "factor": free_run.FACTOR,
+            "quantiles": judge.QUANTILES,
+            "cases": {key: value for key, value in self._cases.items() if key in known},
+        }
+        write_text(self.path, json.dumps(content, indent=0, allow_nan=False) + "\n")
+
+    def lacks(self, case: Case) -> bool:
+        """Whether there is nothing of a case that this source has found."""
+        found = self._cases.get(case.digest, {})
+        return bool(found.get("failures")) or found.get("source_digest") != self._source
+
+
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))["cases"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: expected the record of a ladder session: {type(error).__name__}: {error}: "
+            "move it away"
+        ) from None
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command line; gives the exit status: 0 pass, 1 a failure, 2 bad input."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ranparity.parity.ladder.nets", description=DESCRIPTION
+    )
+    add = parser.add_argument
+    add("--backends", default=",".join(backends.NAMES), help="default: %(default)s")
+    add("--models", help="nets, with commas between them (default: all)")
+    add("--out", type=Path, default=Path("reports/data"), help="default: %(default)s")
+    add("--work", type=Path, default=Path("runs/ladder"), help="default: %(default)s")
+    add("--again", action="store_true", help="do again what is done already")
+    args = parser.parse_args(argv)
+    names, source = sessions.named(args.backends), sessions.source()
+    models = args.models.split(",") if args.models else [*TRAINED, *PUBLISHED]
+    for model in models:
+        if model not in (*TRAINED, *PUBLISHED):
+            known = ", ".join((*TRAINED, *PUBLISHED))
+            raise InputError(f"--models: expected some of {known}. Received: {model!r}")
+    args.out.mkdir(parents=True, exist_ok=True)
+    book = Book(args.out / RECORD, source)
+    failed = []
+    for case in CASES:
+        if case.model not in models or not (args.again or book.lacks(case)):
+            continue
+        asks = case.model in PUBLISHED
+        ladder = Ladder(names, args.work, default_references(), _say, opencv=asks)
+        found = ladder.run(case)
+        book.add(case, found.to_json())
+        _say(f"{case.model}, {case.precision}: {found.verdict}, {found.seconds['all']:.0f} s")
+        if found.verdict != judge.PASS:
+            failed.append(f"{case.model}, {case.precision}")
+    print(f"{len(failed) or 'no'} failures; record: {book.path}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(sessions.guarded(main))

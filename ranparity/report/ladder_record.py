@@ -1,0 +1,274 @@
+"""The records of the ladder, data/ladder.json and data/ladder-proof.json, read with care."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ranparity.report.reading import Fields, MalformedError, parse_json
+
+LADDER, PROOF = "data/ladder.json", "data/ladder-proof.json"
+VERDICTS = ("pass", "fail")
+LEVELS = (1, 2, 3, 4, 5)
+
+
+@dataclass(frozen=True)
+class Level:
+    """What a level says of a net on a backend, or of a pair of them.
+
+    Attributes:
+        model: The net.
+        size: Height and width, in pixels.
+        batch_size: Images.
+        precision: Of all numbers.
+        backend: Its name.
+        level: Its number.
+        tensors: How many were compared.
+        quantiles: Of rho: the median, 90 %, 99 %, and the largest; empty where one is infinite.
+        worst: The largest rho; of level 5 the largest ratio.
+        decisions: ReLU signs and max-pool argmaxes that differ.
+        first: The first tensor that differs; empty if none.
+        verdict: `pass` or `fail`.
+    """
+
+    model: str
+    size: str
+    batch_size: int
+    precision: str
+    backend: str
+    level: int
+    tensors: int
+    quantiles: tuple[float, ...]
+    worst: float
+    decisions: int
+    first: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two free runs: how far apart, step by step, and what twins allow."""
+
+    backends: tuple[str, str]
+    distances: tuple[float, ...]
+    allowed: tuple[float, ...]
+    horizon: int
+    ratio: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class FreeRuns:
+    """The free runs of a net.
+
+    Attributes:
+        model: The net.
+        data: What they train on.
+        pairs: Of backends.
+        twins: Each twin's distance from its run, by backend.
+        moved: How far the weights have moved, by backend.
+    """
+
+    model: str
+    data: str
+    pairs: tuple[Pair, ...]
+    twins: Mapping[str, tuple[tuple[float, ...], ...]]
+    moved: Mapping[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class LadderRecord:
+    """What the ladder says of nets; `error` says why it says nothing."""
+
+    levels: tuple[Level, ...] = ()
+    runs: tuple[FreeRuns, ...] = ()
+    failures: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    peaks: Mapping[str, int] = field(default_factory=dict)
+    environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    limit: float = 0.0
+    factor: float = 0.0
+    error: str = ""
+    path: str = LADDER
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A comparison of the proof, clean or with a fault.
+
+    Attributes:
+        model: The narrow net.
+        half: Which half of the clean comparisons it is in.
+        backend: Its name, or of level 5 clean the names of a pair.
+        fault: Its name; empty where nothing is planted.
+        worst: The largest rho of each level, of 5 the ratio, by the level's number.
+        caught: The levels that failed.
+        right_layer: Whether the right layer was named; None where it is of no one layer.
+        error: Why there is nothing.
+    """
+
+    model: str
+    half: str
+    backend: str
+    fault: str
+    worst: Mapping[int, float] = field(default_factory=dict)
+    caught: tuple[int, ...] = ()
+    right_layer: bool | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class ProofRecord:
+    """The proof of the judge; `error` says why there is none."""
+
+    trials: tuple[Trial, ...] = ()
+    environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    limit: float = 0.0
+    factor: float = 0.0
+    error: str = ""
+    path: str = PROOF
+
+
+def read(content: bytes) -> LadderRecord:
+    """Reads the record of nets; what cannot be read is there as an error."""
+    try:
+        fields = Fields(parse_json(content))
+        cases = {
+            key: Fields(value, f"case {key[:8]}") for key, value in fields.mapping("cases").items()
+        }
+        levels = [level for case in cases.values() for level in case.each("results", _level)]
+        runs = [_runs(case) for case in cases.values() if case.mapping("free_run")]
+        seconds: dict[str, float] = {}
+        peaks: dict[str, int] = {}
+        failures: list[str] = []
+        places: dict[str, Mapping[str, Any]] = {}
+        for case in cases.values():
+            about = case.fields("case")
+            name = f"{about.text('model')}, {about.text('precision')}"
+            seconds[name] = case.fields("seconds").number("all")
+            memory = case.fields("peak_memory")
+            known = [memory.count(key) for key in case.mapping("peak_memory") if memory.has(key)]
+            peaks[name] = max(known, default=0)
+            stated = case.fields("failures")
+            failures += [f"{name} on {key}: {stated.text(key)}" for key in case.mapping("failures")]
+            places |= _environments(case)
+        return LadderRecord(
+            levels=tuple(levels),
+            runs=tuple(runs),
+            failures=tuple(failures),
+            seconds=seconds,
+            peaks=peaks,
+            environments=places,
+            limit=fields.number("limit"),
+            factor=fields.number("factor"),
+        )
+    except MalformedError as fault:
+        return LadderRecord(error=str(fault))
+
+
+def _environments(fields: Fields) -> dict[str, Mapping[str, Any]]:
+    stated = fields.fields("environments")
+    return {name: stated.mapping(name) for name in fields.mapping("environments")}
+
+
+def _level(fields: Fields) -> Level:
+    free = fields.count("level") == 5
+    found = Level(
+        model=fields.text("model"),
+        size="" if free else "x".join(f"{side:g}" for side in fields.numbers("size")),
+        batch_size=0 if free else fields.count("batch_size"),
+        precision=fields.text("precision"),
+        backend=fields.text("backend"),
+        level=fields.count("level"),
+        tensors=fields.count("tensors"),
+        quantiles=fields.numbers("quantiles") if fields.has("quantiles") else (),
+        worst=_figure(fields, "worst_ratio" if free else "worst_rho"),
+        decisions=fields.count("decisions_differ") if fields.has("decisions_differ") else 0,
+        first=fields.text("first_difference") if fields.has("first_difference") else "",
+        verdict=_verdict(fields),
+    )
+    if found.level not in LEVELS:
+        raise MalformedError(f"expected a level from 1 to 5, found {found.level}")
+    return found
+
+
+def _verdict(fields: Fields) -> str:
+    stated = fields.text("verdict")
+    if stated not in VERDICTS:
+        raise MalformedError(f'expected pass or fail as "verdict", found "{stated}"')
+    return stated
+
+
+def _figure(fields: Fields, key: str) -> float:
+    """A number, or the text `inf`; 0 where it is null."""
+    if not fields.has(key):
+        return 0.0
+    try:
+        return fields.number(key)
+    except MalformedError:
+        if fields.text(key) == "inf":
+            return math.inf
+        raise
+
+
+def _runs(case: Fields) -> FreeRuns:
+    runs = case.fields("free_run")
+    found = {run.text("backend"): run for run in runs.each("runs", lambda each: each)}
+    return FreeRuns(
+        model=case.fields("case").text("model"),
+        data=runs.text("data"),
+        pairs=runs.each("pairs", _pair),
+        twins={name: _curves(run) for name, run in found.items()},
+        moved={name: run.numbers("moved") for name, run in found.items()},
+    )
+
+
+def _curves(run: Fields) -> tuple[tuple[float, ...], ...]:
+    return tuple(Fields({"it": twin}).numbers("it") for twin in run.items("twins"))
+
+
+def _pair(fields: Fields) -> Pair:
+    names = fields.texts("backends")
+    if len(names) != 2:
+        raise MalformedError(f'expected two "backends", found {len(names)}')
+    return Pair(
+        backends=(names[0], names[1]),
+        distances=fields.numbers("distances"),
+        allowed=fields.numbers("allowed"),
+        horizon=fields.count("horizon"),
+        ratio=_figure(fields, "ratio"),
+        verdict=_verdict(fields),
+    )
+
+
+def read_proof(content: bytes) -> ProofRecord:
+    """Reads the record of the proof; what cannot be read is there as an error."""
+    try:
+        fields = Fields(parse_json(content))
+        return ProofRecord(
+            trials=fields.each("rows", _trial),
+            environments=_environments(fields),
+            limit=fields.number("limit"),
+            factor=fields.number("factor"),
+        )
+    except MalformedError as fault:
+        return ProofRecord(error=str(fault))
+
+
+def _trial(fields: Fields) -> Trial:
+    model, half, backend, fault = map(fields.text, ("model", "half", "backend", "fault"))
+    if fields.has("error"):
+        return Trial(model, half, backend, fault, error=fields.text("error"))
+    levels = fields.fields("levels")
+    found = {number: levels.fields(number) for number in fields.mapping("levels")}
+    if not all(number.isdigit() and int(number) in LEVELS for number in found):
+        raise MalformedError(f"expected levels from 1 to 5, found {', '.join(found)}")
+    failed = tuple(int(number) for number, one in found.items() if _verdict(one) == "fail")
+    worst = {
+        int(number): _figure(one, "ratio" if number == "5" else "worst_rho")
+        for number, one in found.items()
+    }
+    right = fields.flag("right_layer") if fields.has("right_layer") else None
+    return Trial(model, half, backend, fault, worst, failed, right)

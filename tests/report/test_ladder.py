@@ -1,0 +1,119 @@
+"""The sections on the ladder and on its judge: what passes, what does not, what is not there."""
+
+from __future__ import annotations
+
+from ranparity.parity.ladder.faults import PLANTED
+from ranparity.report import environments, judging, ladder, records
+from ranparity.report.document import Figure, Paragraph, Section, Table
+from ranparity.report.ladder_record import LADDER, PROOF
+from tests.report import ladder_samples, samples
+from tests.report.test_structure import words
+
+
+def evidence(**files: bytes) -> records.Evidence:
+    named = {LADDER: files.get("ladder"), PROOF: files.get("proof")}
+    given = {path: content for path, content in named.items() if content}
+    return records.evidence(samples.reports() | given)
+
+
+def tables(section: Section) -> list[list[list[str]]]:
+    return [
+        [[words(cell.text) for cell in row] for row in block.rows]
+        for block in section.blocks
+        if isinstance(block, Table)
+    ]
+
+
+def test_levels_are_shown_with_quantiles_and_free_runs_with_all_curves() -> None:
+    found = evidence(ladder=ladder_samples.ladder())
+    section = ladder.section(found)
+    levels, pairs = tables(section)
+    assert levels[0] == [
+        *("attention56-cifar at 32x32, batch 8", "float32", "1 forward", "torch"),
+        *("✓ PASS record", "2", "0.60", "0.68", "0.70", "0.70", "0"),
+    ]
+    assert [row[2] for row in levels] == ["1 forward", "2 gradient", "5 free run", "5 free run"]
+    assert pairs[0][:2] == ["torch jax", "✓ PASS"]
+    (figure,) = [block for block in section.blocks if isinstance(block, Figure)]
+    assert "attention56-cifar on digits" in figure.alt
+    assert figure.svg.count("twins of") == 2
+    assert list(ladder.problems(found)) == []
+    assert ladder.summary(found) == "4 comparisons of tensors of 1 net; all levels pass."
+
+
+def test_what_differs_is_a_problem_with_its_first_tensor() -> None:
+    found = evidence(ladder=ladder_samples.ladder(ladder_samples.result(2, 1.0, 777.0)))
+    levels, _ = tables(ladder.section(found))
+    assert levels[0][4] == "✗ FAIL first: layer1 record"
+    assert [words(problem) for problem in ladder.problems(found)] == [
+        "Ladder: attention56-cifar, level 2, float32, on torch: first layer1 (data/ladder.json)"
+    ]
+    assert "1 level did not pass" in ladder.summary(found)
+
+
+def test_a_backend_that_died_is_a_problem() -> None:
+    found = evidence(ladder=ladder_samples.ladder(failures={"jax": "killed by signal 9"}))
+    said = [words(problem) for problem in ladder.problems(found)]
+    assert said == [
+        "Ladder: FAILED: attention56-cifar, float32 on jax: killed by signal 9 (data/ladder.json)"
+    ]
+
+
+def test_no_record_is_told_and_a_damaged_one_is_a_problem() -> None:
+    none = evidence()
+    for part in (ladder, judging):
+        assert list(part.problems(none)) == []
+        assert part.summary(none) == "not run."
+        last = part.section(none).blocks[-1]
+        assert isinstance(last, Paragraph)
+        assert words(last.text) == "not run."
+        damaged = evidence(ladder=b"{", proof=b"{")
+        assert len(list(part.problems(damaged))) == 1
+        assert part.summary(damaged) == "not run."
+
+
+def test_the_matrix_has_every_fault_and_says_what_was_caught_where() -> None:
+    found = evidence(proof=ladder_samples.proof())
+    section = judging.section(found)
+    halves, matrix = tables(section)
+    assert halves[0][1:] == ["✓ PASS", "1", "0", "1", "0.9", "3.5"]
+    assert halves[1][1] == "not run"
+    assert [row[0] for row in matrix] == list(PLANTED)
+    rows = {row[0]: row[2:] for row in matrix}
+    assert rows["bn-eps"] == ["1 of 1 caught", "0 of 1", "1 of 1, 5e+03", "—", "—", "—", "1 of 1"]
+    assert rows["bn-eps-barely"][0] == "below rounding; 0 of 1 caught"
+    assert rows["bn-momentum"][0] == "not run"
+    (figure,) = [block for block in section.blocks if isinstance(block, Figure)]
+    assert "clean, first half: 1 from 0.9 to 0.9; planted faults: 1 from 5e+03" in figure.alt
+    assert list(judging.problems(found)) == []
+    assert judging.summary(found) == (
+        "1 clean comparison raised 0 alarms; of 1 fault, planted 1 times, 1 were caught."
+    )
+
+
+def test_alarms_and_faults_that_were_missed_speak_against_the_judge() -> None:
+    alarm = ladder_samples.trial()
+    alarm["levels"]["2"] |= {"verdict": "fail", "worst_rho": 150.0}
+    missed = ladder_samples.trial("bn-eps", caught=[], right_layer=None)
+    missed["levels"]["2"] |= {"verdict": "pass"}
+    elsewhere = ladder_samples.trial("bn-eps", right_layer=False)
+    error = ladder_samples.trial(error="it died")
+    found = evidence(proof=ladder_samples.proof(alarm, missed, elsewhere, error))
+    assert [words(problem) for problem in judging.problems(found)] == [
+        f"The ladder's judge: resnet18-cifar@8 on torch, {what} (data/ladder-proof.json)"
+        for what in (
+            "clean: an alarm at level 2",
+            "bn-eps: not caught",
+            "bn-eps: caught at another layer",
+            "clean: it died",
+        )
+    ]
+    halves, matrix = tables(judging.section(found))
+    assert halves[0][1] == "✗ FAIL"
+    assert {row[0]: row[2] for row in matrix}["bn-eps"] == "1 of 2 caught"
+
+
+def test_where_it_ran_is_told() -> None:
+    found = evidence(ladder=ladder_samples.ladder(), proof=ladder_samples.proof())
+    names = [place.record for place in environments.places(found)]
+    assert {"ladder, torch", "ladder's judge, torch"} <= set(names)

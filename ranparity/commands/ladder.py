@@ -79,6 +79,13 @@ def add_parser(commands: Any) -> None:
         choices=("opencv",),
         help="also hold OpenCV's reading of the prototxt against the arbiter, at level 1",
     )
+    add(
+        "--repro",
+        type=Path,
+        metavar="FOLDER",
+        help="write a script that replays the layer of the first blob or gradient that differs, "
+        "without ranparity, with its numbers beside it",
+    )
     add("--json", action="store_true", help="print JSON in place of the tables, with every tensor")
     add(
         "--work",
@@ -109,7 +116,12 @@ def execute(arguments: argparse.Namespace) -> int:
     from ranparity.parity.ladder.run import Ladder, default_references
 
     ladder = Ladder(
-        names, arguments.work, default_references(), _say, opencv=bool(arguments.against)
+        names,
+        arguments.work,
+        default_references(),
+        _say,
+        opencv=bool(arguments.against),
+        repro=arguments.repro,
     )
     found = []
     for case in cases:
@@ -198,6 +210,8 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     for result in measured:
         yield from _difference(result)
     yield from _free_run(found)
+    for backend, script in found["scripts"].items():
+        yield f"  {backend}: {script}"
     memory = ", ".join(
         f"{name} {peak / 2**30:.1f}" for name, peak in found["peak_memory"].items() if peak
     )

@@ -132,6 +132,14 @@ def forward(case: Case, backend: str, found: Store, references: References) -> R
     return _result(case, backend, 1, rows, references.arbiter)
 
 
+def evidence(case: Case, found: Store, level: int) -> dict[str, NDArray[Any]]:
+    """Give a backend's tensors of level 1 or 2 by KIND/NAME, in Caffe's layouts."""
+    tensors = {f"blob/{name}": x for name, x in _blobs(case, found, f"{level}/blob").items()}
+    if level == 2:
+        tensors |= _after(found, "2", _after(found, "3", {}))
+    return tensors
+
+
 Opinion = Callable[[Graph, NDArray[Any], Arrays], Arrays]
 
 
@@ -206,12 +214,10 @@ def pair(
     arbiter = references.arbiter
     training = references.question.training
     level = 2 if training else 1
-    blobs = [_blobs(case, found, f"{level}/blob") for found in (one, other)]
-    tensors = [{f"blob/{name}": x for name, x in found.items()} for found in blobs]
+    tensors = [evidence(case, found, level) for found in (one, other)]
     names = [f"blob/{name}" for name in _made(arbiter, training=training)]
     if training:
-        for mine, found in zip(tensors, (one, other), strict=True):
-            mine |= _after(found, "2", _after(found, "3", {}))
+        blobs = [_blobs(case, found, "2/blob") for found in (one, other)]
         theirs = [arbiter.decisions(_Decided(found, references)) for found in blobs]
         known = list(references.tensors.under("value"))
         names += ["loss", *_of(known, "statistic")]

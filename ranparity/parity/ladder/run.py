@@ -16,7 +16,7 @@ from ranparity.caffe import opencv
 from ranparity.caffe.arbiter.run import use_threads
 from ranparity.data.download import default_cache
 from ranparity.errors import InputError
-from ranparity.parity.ladder import free_run, judge, references, rounding
+from ranparity.parity.ladder import free_run, judge, references, repro, rounding
 from ranparity.parity.ladder.case import Case, Job
 from ranparity.parity.ladder.judge import Result
 from ranparity.parity.ladder.references import References
@@ -49,6 +49,7 @@ class Found:
         seconds: Of each part.
         peak_memory: In bytes, of each backend's process and of the judge's.
         digests: Of what the backends began with.
+        scripts: That replay the first difference, by backend, or why there is none.
     """
 
     case: Case
@@ -59,6 +60,7 @@ class Found:
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
     peak_memory: dict[str, int | None] = dataclasses.field(default_factory=dict)
     digests: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    scripts: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def to_json(self, *, rows: bool = False) -> dict[str, Any]:
         """It as data that JSON can hold."""
@@ -76,6 +78,7 @@ class Found:
             "failures": self.failures,
             "environments": self.environments,
             "digests": self.digests,
+            "scripts": self.scripts,
             "seconds": self.seconds,
             "peak_memory": self.peak_memory,
             "verdict": self.verdict,
@@ -119,6 +122,7 @@ class Ladder:
         cache: Folder where the arbiter's tensors are kept.
         say: Told what is going on, in a line.
         opencv: Whether OpenCV gives its opinion too, at level 1.
+        repro: Folder for scripts that replay the layer of the first tensor that differs.
     """
 
     def __init__(
@@ -129,9 +133,10 @@ class Ladder:
         say: Say,
         *,
         opencv: bool = False,
+        repro: Path | None = None,
     ) -> None:
         self._backends, self._work, self._cache, self._say = backends, work, cache, say
-        self._opencv = opencv
+        self._opencv, self._repro = opencv, repro
         work.mkdir(parents=True, exist_ok=True)
         cache.mkdir(parents=True, exist_ok=True)
 
@@ -192,11 +197,26 @@ class Ladder:
         try:
             common = Store(place / self._backends[0])
             evidence = Store(place / backend)
-            found.results += judged(found.case, backend, evidence, common, self._cache)
+            results = list(judged(found.case, backend, evidence, common, self._cache))
+            found.results += results
+            self._write_script(found, evidence, results)
         except InputError as error:
             found.failures[backend] = str(error)
         key = f"judging {backend}"
         found.seconds[key] = round(time.perf_counter() - begun, 1)
+
+    def _write_script(self, found: Found, evidence: Store, results: Sequence[Result]) -> None:
+        """Replay the first difference of level 1 or 2, if there is one."""
+        first = next((r for r in results if r.first and r.level in (1, 2)), None)
+        if self._repro is None or first is None:
+            return
+        reference = _reference(found.case, evidence, self._cache, training=first.level == 2)
+        tensors = judge.evidence(found.case, evidence, first.level)
+        try:
+            script = repro.write(first, tensors, reference, self._repro)
+            found.scripts[first.backend] = f"{script}"
+        except InputError as error:
+            found.scripts[first.backend] = str(error)
 
     def _ask_opencv(self, found: Found, place: Path) -> None:
         """Hold OpenCV's blobs against the arbiter's, as a backend's."""

@@ -73,6 +73,12 @@ def add_parser(commands: Any) -> None:
         default=backends.PRECISIONS[0],
         help="default: %(default)s; in float64 each two backends are held against each other too",
     )
+    add(
+        "--respect-frozen",
+        action="store_true",
+        help="let BN that the prototxt calls frozen be so: kept statistics in training too, scale "
+        "and shift as they are (default: ignored, since nobody trains a net so)",
+    )
     add("--data-format", choices=FORMATS, default=FORMATS[0], help="default: %(default)s")
     add(
         "--against",
@@ -178,6 +184,7 @@ def _case(entry: zoo.Entry, arguments: argparse.Namespace, names: Sequence[str])
         levels=asked,
         steps=steps,
         twins=twins,
+        respect_frozen=arguments.respect_frozen,
     )
 
 

@@ -67,13 +67,23 @@ class Arbiter:
     Args:
         graph: The net.
         shapes: Of its inputs, by name, NCHW; by default those of the file.
+        respect_frozen: Whether a BN that says `frozen` takes the kept statistics in training too,
+            and leaves them (the authors' fork, src/caffe/layers/bn_layer.cpp). The published files
+            say so of every BN, which nobody trains a net with.
 
     Raises:
         InputError: A layer that its rule refuses, or of a type that cannot be run.
     """
 
-    def __init__(self, graph: Graph, shapes: Mapping[str, Shape] | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        shapes: Mapping[str, Shape] | None = None,
+        *,
+        respect_frozen: bool = False,
+    ) -> None:
         given = shapes or {}
+        self._respect_frozen = respect_frozen
         inputs = tuple(Input(x.name, given.get(x.name, x.shape)) for x in graph.inputs)
         self.graph = dataclasses.replace(graph, inputs=inputs)
         self.steps = tuple(_steps(self.graph))
@@ -122,7 +132,8 @@ class Arbiter:
         decided: dict[str, Tensor] = {}
         for step in self.steps:
             top = step.node.outputs[0] if step.node.outputs else ""
-            found = _computed(step, made, weights, training, noise, (decisions or {}).get(top))
+            trains = training and not (self._respect_frozen and is_frozen(step.node))
+            found = _computed(step, made, weights, trains, noise, (decisions or {}).get(top))
             made.update(zip(step.node.outputs, found.tops, strict=True))
             named = {f"{step.node.name}/{name}": x for name, x in found.statistics.items()}
             statistics |= named
@@ -196,6 +207,11 @@ class Arbiter:
             stated = str(step.facts.attributes.get("loss_weight", "")).split()
             found.update(zip(step.node.outputs, map(float, stated), strict=False))
         return {blob: weight for blob, weight in found.items() if weight}
+
+
+def is_frozen(node: Node) -> bool:
+    """Whether a layer is a BN that says `frozen`."""
+    return node.type == "BN" and bool(node.message.bn_param.frozen)
 
 
 def _steps(graph: Graph) -> Iterator[Step]:

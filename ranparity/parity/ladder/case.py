@@ -31,7 +31,9 @@ class Case:
         levels: Which of `LEVELS`.
         steps: Of levels 4 and 5.
         twins: Of level 5, on each backend.
-        fault: What is planted, a name of `faults.FAULTS`; empty for nothing.
+        fault: What is planted, a name of `faults.PLANTED`; empty for nothing.
+        respect_frozen: Whether BN that the prototxt calls frozen is so: kept statistics in training
+            too, and neither scale nor shift trained.
     """
 
     model: str
@@ -45,6 +47,7 @@ class Case:
     steps: int = STEPS
     twins: int = TWINS
     fault: str = ""
+    respect_frozen: bool = False
 
     @property
     def program(self) -> Case:

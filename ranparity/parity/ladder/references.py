@@ -50,6 +50,7 @@ class Asked:
         targets: (N, classes); None where no gradient is asked for.
         slots: What is kept of each trained parameter, by NAME/SLOT.
         solver: The update rule.
+        respect_frozen: As `Arbiter` has it.
     """
 
     net: prototxt.Net
@@ -60,6 +61,7 @@ class Asked:
     targets: NDArray[Any] | None = None
     slots: Arrays = dataclasses.field(default_factory=dict)
     solver: Solver | None = None
+    respect_frozen: bool = False
 
     @property
     def digest(self) -> str:
@@ -72,6 +74,7 @@ class Asked:
             "targets": digest.of_arrays(() if self.targets is None else (self.targets,)),
             "slots": digest.of_named_arrays(self.slots),
             "solver": dataclasses.asdict(self.solver) if self.solver else None,
+            "respect_frozen": self.respect_frozen,
             "noise": [MEASURED, SEED, RUNS, UNDECIDED_RUNS, UNDECIDED],
             "source": environment.source_digest(Path(ranparity.caffe.__file__).parent),
         }
@@ -89,7 +92,7 @@ class Asked:
         if self.targets is not None:
             targets = run.tensors({"": self.targets})[""]
         return Question(
-            Arbiter(graph, {given.name: self.images.shape}),
+            Arbiter(graph, {given.name: self.images.shape}, respect_frozen=self.respect_frozen),
             run.tensors({given.name: self.images}),
             run.tensors(self.weights),
             self.training,
@@ -116,30 +119,38 @@ def net_of(case: Case, text: str) -> tuple[prototxt.Net, str]:
     return pool_whole_map(net.with_size(*case.size))[0], text
 
 
-def asked(net: prototxt.Net, text: str, start: Store, prefix: str, *, training: bool) -> Asked:
+def asked(case: Case, start: Store, prefix: str, *, training: bool) -> Asked:
     """Give what the arbiter is asked for a moment of a training.
 
     Args:
-        net: The parsed net.
-        text: What it was parsed from.
+        case: What was asked of the backends.
         start: The evidence that holds the moment.
         prefix: What its tensors' names begin with there.
         training: Whether the step is asked for, or inference.
     """
+    net, text = net_of(case, start.about["prototxt"])
     weights = caffe_weights.named(start.under(f"{prefix}/weights"))
     images = np.ascontiguousarray(start[f"{prefix}/images"].transpose(0, 3, 1, 2))
     if not training:
         return Asked(net, text, images, weights, training)
     rule = start.about["rule"]
-    solver = Solver(
-        rule["rule"],
-        float(start[f"{prefix}/rate"]),
-        rule["momentum"],
-        rule["weight_decay"],
-        int(start[f"{prefix}/step"]),
+    return Asked(
+        net,
+        text,
+        images,
+        weights,
+        training,
+        targets=start[f"{prefix}/targets"],
+        slots=caffe_weights.slots_named(start.under(f"{prefix}/slots")),
+        solver=Solver(
+            rule["rule"],
+            float(start[f"{prefix}/rate"]),
+            rule["momentum"],
+            rule["weight_decay"],
+            int(start[f"{prefix}/step"]),
+        ),
+        respect_frozen=case.respect_frozen,
     )
-    slots = caffe_weights.slots_named(start.under(f"{prefix}/slots"))
-    return Asked(net, text, images, weights, training, start[f"{prefix}/targets"], slots, solver)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -288,6 +288,5 @@ def _reference(
     case: Case, evidence: Store, cache: Path, prefix: str = "start", *, training: bool
 ) -> References:
     """Give what the arbiter gives for a moment of some evidence."""
-    net, text = references.net_of(case, evidence.about["prototxt"])
-    asked = references.asked(net, text, evidence, prefix, training=training)
+    asked = references.asked(case, evidence, prefix, training=training)
     return references.find(asked, cache, case.precision)

@@ -149,6 +149,8 @@ class Program:
     def bare(self) -> tuple[Model, Trainer]:
         """What trains in `ranparity run`: the net up to its logits."""
         model = self._build(classifier_activation=None)
+        if self.case.respect_frozen and self.entry.release.frozen:
+            _freeze(model)
         self.fault.alter(model)
         return model, self._backend.trainer(model, self.update)
 
@@ -331,6 +333,15 @@ class Program:
         for step in case.snapshots:
             self._step(out, Moment.read(states, f"4@{step}/start"), f"4@{step}/")
         out.close(case=dataclasses.asdict(case))
+
+
+def _freeze(model: Model) -> None:
+    """Freeze every BN, as the published files do: what Keras calls not trainable."""
+    from ranparity.models.layers import BN
+
+    for layer in model.layers:
+        if isinstance(layer, BN):
+            layer.trainable = False
 
 
 def _part(one: NDArray[Any], other: NDArray[Any]) -> bool:

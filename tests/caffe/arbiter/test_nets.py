@@ -211,3 +211,27 @@ def test_a_type_that_cannot_be_run_is_refused_with_the_layers_name(
     assert str(caught.value).startswith(
         'net.prototxt: layer "bend" (ReLU): the arbiter cannot run this type; expected one of BN, '
     )
+
+
+def test_frozen_is_ignored_unless_it_is_to_be_respected() -> None:
+    """A frozen BN computes in training as it does in inference, and keeps what it has."""
+    text = """
+        input: "data" input_shape { dim: 4 dim: 3 dim: 5 dim: 5 }
+        layer { name: "frozen" type: "BN" bottom: "data" top: "frozen" bn_param { frozen: true } }
+        layer { name: "free" type: "BN" bottom: "frozen" top: "free" }
+    """
+    net = graph.build(prototxt.parse(text))
+    random = np.random.default_rng(0)
+    images = run.tensors({"data": random.standard_normal((4, 3, 5, 5))})
+    ignoring, respecting = run.Arbiter(net), run.Arbiter(net, respect_frozen=True)
+    given = run.tensors(weights(ignoring))
+    trained = ignoring.forward(images, given, training=True)
+    frozen = respecting.forward(images, given, training=True)
+    inferred = respecting.forward(images, given, training=False)
+    assert not torch.equal(trained.blobs["frozen"], inferred.blobs["frozen"])
+    assert torch.equal(frozen.blobs["frozen"], inferred.blobs["frozen"])
+    assert set(trained.statistics) == {
+        f"{layer}/{name}" for layer in ("frozen", "free") for name in ("mean", "variance")
+    }
+    assert set(frozen.statistics) == {"free/mean", "free/variance"}
+    assert not torch.equal(frozen.blobs["free"], inferred.blobs["free"])

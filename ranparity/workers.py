@@ -27,10 +27,11 @@ _RUNNING: set[subprocess.Popen[str]] = set()
 
 
 @atexit.register
-def _end_all() -> None:
-    """Ends the workers that threads still read from, which Python stops without a word."""
+def end_all() -> None:
+    """Ends all workers, those too that threads still read from, and waits until they have."""
     for process in list(_RUNNING):
         process.kill()
+        process.wait()
 
 
 class WorkerError(Exception):

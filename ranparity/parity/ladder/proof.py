@@ -105,7 +105,8 @@ class Proof:
         cache: Folder where the arbiter's tensors are kept.
         tell: Given each row as it is known.
         place: Told what a backend runs on.
-        faults: Whether faults are planted.
+        wanted: Says of a case with a fault, and a backend, whether it is to be run; None plants no
+            faults.
     """
 
     model: str
@@ -114,7 +115,7 @@ class Proof:
     cache: Path
     tell: Callable[[Row], None]
     place: Callable[[str, Mapping[str, Any]], None] = lambda backend, environment: None  # noqa: ARG005
-    faults: bool = True
+    wanted: Callable[[Case, str], bool] | None = lambda case, backend: True  # noqa: ARG005
 
     def run(self) -> None:
         """Run it."""
@@ -127,10 +128,14 @@ class Proof:
                 for group in _by_threads(every):
                     self._work_through(backend, group, place)
             self._free_runs(every[0], place)
-            for backend in self.backends if self.faults else ():
-                self._work_through(backend, planted(self.model), place)
+            for backend in self.backends if self.wanted else ():
+                todo = [case for case in planted(self.model) if self._wants(case, backend)]
+                self._work_through(backend, todo, place)
         finally:
             shutil.rmtree(place, ignore_errors=True)
+
+    def _wants(self, case: Case, backend: str) -> bool:
+        return self.wanted is not None and self.wanted(case, backend)
 
     def _work_through(self, backend: str, group: Sequence[Case], place: Path) -> None:
         """Run some cases in one process, or as many as it takes: one that dies has failed."""

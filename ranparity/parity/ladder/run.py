@@ -22,7 +22,7 @@ from ranparity.parity.ladder.judge import Result
 from ranparity.parity.ladder.references import References
 from ranparity.parity.ladder.store import Store
 from ranparity.training import environment
-from ranparity.workers import WorkerError, ahead, stream
+from ranparity.workers import WorkerError, ahead, end_all, stream
 
 WORKER = "ranparity.parity.ladder.worker"
 OPENCV = "opencv"
@@ -161,6 +161,9 @@ class Ladder:
                 self._judge_pairs(found, place)
             if 5 in case.levels:
                 self._compare_runs(found, place)
+        except BaseException:
+            end_all()  # or what is removed now comes back
+            raise
         finally:
             shutil.rmtree(place, ignore_errors=True)
         found.seconds["all"] = round(time.perf_counter() - begun, 1)

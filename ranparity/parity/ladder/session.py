@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import queue
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ from ranparity.errors import InputError
 from ranparity.files import check_writable, write_text
 from ranparity.parity import sessions
 from ranparity.parity.ladder import free_run, judge, proof, rounding
+from ranparity.parity.ladder.case import Case
 from ranparity.parity.ladder.faults import PLANTED
 from ranparity.parity.ladder.proof import HALVES, NETS, Proof, Row
 from ranparity.parity.ladder.run import default_references
 from ranparity.training import backends
+from ranparity.workers import end_all
 
 PROCESSES = 2
 RECORD = "ladder-proof.json"
@@ -87,13 +89,13 @@ class Book:
             names: Of the backends.
             planted: Whether cases with a fault count.
         """
-        current = {
-            key
-            for key, row in self._rows.items()
-            if row.get("source_digest") == self._source and "error" not in row
-        }
         every = [*proof.clean(model), *(proof.planted(model) if planted else ())]
-        return any((case.digest, name) not in current for case in every for name in names)
+        return any(self.lacks_case(case, name) for case in every for name in names)
+
+    def lacks_case(self, case: Case, backend: str) -> bool:
+        """Whether a case has no row of this source on a backend."""
+        row = self._rows.get((case.digest, backend), {"error": "not there"})
+        return row.get("source_digest") != self._source or "error" in row
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -119,33 +121,36 @@ def run(
 ) -> None:
     """Run nets, two at a time, each on one processor after the other's work."""
     use_threads(1)  # backends' processes are busy beside it
-    to_do: queue.SimpleQueue[str] = queue.SimpleQueue()
     left = [model for model in models if again or book.lacks(model, names, planted=planted)]
     total = sum(
         (len(proof.clean(model)) + planted * len(proof.planted(model))) * len(names)
         for model in left
     )
-    for model in left:
-        to_do.put(model)
     bar = tqdm(total=total, unit="case", disable=not sys.stderr.isatty())
+    stopped = threading.Event()
 
     def tell(row: Row) -> None:
+        if stopped.is_set():  # what a worker that was ended says is no result
+            raise InterruptedError
         book.add(row)
         bar.update("~" not in row["backend"])
         bar.write(_line(row), file=sys.stderr)
 
-    def take() -> None:
-        while not to_do.empty():
-            parts = (names, work, default_references(), tell, book.place, planted)
-            Proof(to_do.get(), *parts).run()
+    def lacks(case: Case, backend: str) -> bool:
+        return again or book.lacks_case(case, backend)
 
-    threads = [threading.Thread(target=take, daemon=True) for _ in range(PROCESSES)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        while thread.is_alive():
-            thread.join(1)
-    bar.close()
+    def carry_out(model: str) -> None:
+        parts = (names, work, default_references(), tell, book.place)
+        Proof(model, *parts, lacks if planted else None).run()
+
+    with ThreadPoolExecutor(PROCESSES) as pool, bar:
+        try:
+            for done in as_completed([pool.submit(carry_out, model) for model in left]):
+                done.result()
+        finally:
+            stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
 
 
 def _line(row: Row) -> str:
@@ -202,6 +207,8 @@ def main(argv: Sequence[str]) -> int:
     book = Book(args.out / RECORD, source)
     run(book, models, names, args.work, again=args.again, planted=not args.clean)
     found = faults(book.rows)
+    lacking = [m for m in models if book.lacks(m, names, planted=not args.clean)]
+    found += [f"{model}: not all of its cases have been run" for model in lacking]
     for fault in found:
         print(fault, file=sys.stderr)
     print(f"{len(found) or 'no'} failures; record: {book.path}", file=sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ import pytest
 from ranparity.caffe import graph, prototxt
 from ranparity.errors import InputError
 from ranparity.models import zoo
-from ranparity.parity.ladder import faults, proof, session
+from ranparity.parity.ladder import faults, nets, proof, session
+from ranparity.parity.ladder.case import Case
 from ranparity.parity.ladder.faults import PLANTED
 from ranparity.parity.ladder.proof import NETS, SEEDS, Proof
+from ranparity.parity.ladder.run import Found
 from ranparity.parity.ladder.session import Book
 from ranparity.training import backends
 
@@ -142,3 +144,80 @@ def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
         session.main(["--models", "resnet18", "--out", str(tmp_path)])
     with pytest.raises(InputError, match="--backends: expected one of"):
         session.main(["--backends", "none", "--out", str(tmp_path)])
+
+
+class Standing:
+    """Stands for `Proof`: tells a row of each clean case that it is told to know, or breaks."""
+
+    known: int = 0
+    breaks: bool = False
+
+    def __init__(self, model: str, names: Sequence[str], *parts: Any) -> None:
+        self.model, self.names, self.tell = model, names, parts[2]
+
+    def run(self) -> None:
+        if self.breaks:
+            raise ValueError("broken")
+        for case in proof.clean(self.model)[: self.known]:
+            for name in self.names:
+                level = {"verdict": "pass", "worst_rho": 1.0}
+                about = {"model": self.model, "seed": case.seed, "fault": ""}
+                self.tell({"case": case.digest, "backend": name, "levels": {"1": level}, **about})
+
+
+@pytest.mark.parametrize(("known", "status"), [(4, 0), (3, 1)])
+def test_a_session_says_what_has_not_been_run(
+    known: int,
+    status: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(session, "Proof", Standing)
+    monkeypatch.setattr(Standing, "known", known)
+    options = ["--models", "resnet18@8", "--backends", "torch,jax", "--clean"]
+    assert session.main([*options, "--out", str(tmp_path)]) == status
+    shown = capsys.readouterr().err
+    assert ("resnet18@8: not all of its cases have been run" in shown) == bool(status)
+    assert "resnet18@8 on jax, clean, seed 3: 1 pass 1" in shown
+    if not status:  # a second time there is nothing to do
+        monkeypatch.setattr(Standing, "breaks", True)
+        assert session.main([*options, "--out", str(tmp_path)]) == 0
+
+
+def test_what_breaks_ends_the_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "Proof", Standing)
+    monkeypatch.setattr(Standing, "breaks", True)
+    with pytest.raises(ValueError, match="broken"):
+        session.main(["--models", "resnet18@8", "--clean", "--out", str(tmp_path)])
+
+
+def test_the_session_of_nets_passes_over_what_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[Case] = []
+
+    class Ladder:
+        def __init__(self, *_: Any, **__: Any) -> None: ...
+
+        def run(self, case: Case) -> Found:
+            ran.append(case)
+            return Found(case, seconds={"all": 1.0})
+
+    monkeypatch.setattr(nets, "Ladder", Ladder)
+    options = ["--models", "attention56-cifar,attention56", "--out", str(tmp_path)]
+    assert nets.main(options) == 0
+    assert [(case.model, case.precision, case.levels) for case in ran] == [
+        ("attention56-cifar", "float32", (1, 2, 3, 4, 5)),
+        ("attention56-cifar", "float64", (1, 2)),
+        ("attention56", "float32", (1, 2, 3)),
+    ]
+    assert nets.main(options) == 0
+    assert len(ran) == 3
+    assert nets.main([*options, "--again"]) == 0
+    assert len(ran) == 6
+    with pytest.raises(InputError, match="--models: expected some of attention56-cifar, "):
+        nets.main(["--models", "resnet18"])
+    (tmp_path / nets.RECORD).write_text("[]")
+    with pytest.raises(InputError, match=r"ladder.json: expected the record of a ladder session"):
+        nets.main(options)

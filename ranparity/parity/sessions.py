@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ranparity.errors import InputError, TerminatedError, printable
 from ranparity.training import backends, environment
@@ -26,6 +28,29 @@ def named(text: str) -> list[str]:
     for name in names:
         backends.choose(name, {}, "--backends")
     return names
+
+
+def read_record(path: Path, what: str, check: Callable[[Any], object]) -> Any:
+    """Give what a session has written down before, as JSON has it; None if there is nothing.
+
+    Args:
+        path: The record's file.
+        what: The session, in words.
+        check: Looks for what the record must have; raises what looking raises where it has not.
+
+    Raises:
+        InputError: It is no such record.
+    """
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        check(content)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path}: expected the record of {what}: {type(error).__name__}: {error}: move it away"
+        ) from None
+    return content
 
 
 def guarded(main: Callable[[Sequence[str]], int]) -> int:

@@ -23,7 +23,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ranparity.errors import InputError
 from ranparity.files import check_writable, write_text
 from ranparity.models import zoo
 from ranparity.parity import ablations, nets, sessions
@@ -56,7 +55,7 @@ class Book:
         self.path = out / f"zoo-{backend}.json"
         self.backend, self.source = backend, source
         check_writable(self.path)
-        content = _read(self.path) if self.path.is_file() else {}
+        content = sessions.read_record(self.path, "a zoo session", _check) or {}
         self.environment = content.get("environment", {})
         self.rows: dict[str, dict[str, Row]] = {
             part: {row["model"]: row for row in content.get(part, [])} for part in PARTS
@@ -81,16 +80,8 @@ class Book:
         return row is None or not nets.is_current(row, zoo.entry(name), self.source)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        _ = [row["model"] for part in PARTS for row in content[part]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: expected the record of a zoo session: {type(error).__name__}: {error}: "
-            "move it away"
-        ) from None
-    return dict(content)
+def _check(content: Any) -> None:
+    _ = [row["model"] for part in PARTS for row in content[part]]
 
 
 class Session:

@@ -161,26 +161,19 @@ def _shifted(layer: Any, own: Any, x: Any) -> Any:
     return own(moved[tuple(cut)])
 
 
-def _half_pixel(layer: Any, own: Any, inputs: Any) -> Any:
-    """Bilinear resizing without aligned corners."""
-    import keras
+def _resized(method: str) -> Callable[..., Any]:
+    """Keras's own resizing, which has no aligned corners."""
 
-    del own
-    x, reference = inputs
-    last = layer.data_format == "channels_last"
-    size = reference.shape[1:3] if last else reference.shape[2:4]
-    return keras.ops.image.resize(x, size, "bilinear", data_format=layer.data_format)
+    def resized(layer: Any, own: Any, inputs: Any) -> Any:
+        import keras
 
+        del own
+        x, reference = inputs
+        last = layer.data_format == "channels_last"
+        size = reference.shape[1:3] if last else reference.shape[2:4]
+        return keras.ops.image.resize(x, size, method, data_format=layer.data_format)
 
-def _nearest(layer: Any, own: Any, inputs: Any) -> Any:
-    """Nearest neighbours."""
-    import keras
-
-    del own
-    x, reference = inputs
-    last = layer.data_format == "channels_last"
-    size = reference.shape[1:3] if last else reference.shape[2:4]
-    return keras.ops.image.resize(x, size, "nearest", data_format=layer.data_format)
+    return resized
 
 
 def _reference_added(layer: Any, own: Any, inputs: Any) -> Any:
@@ -607,13 +600,13 @@ PLANTED: dict[str, Planted] = {
     ),
     "interp-half-pixel": Planted(
         "a mask is resized without aligned corners",
-        _layer("Interp", _calling(_half_pixel), _grows),
+        _layer("Interp", _calling(_resized("bilinear")), _grows),
         (PREACTIVATION, RESNEXT),
         source="Keras's `image.resize`",
     ),
     "interp-nearest": Planted(
         "a mask is resized by nearest neighbours",
-        _layer("Interp", _calling(_nearest), _grows),
+        _layer("Interp", _calling(_resized("nearest")), _grows),
         (CHANNEL, PREACTIVATION),
         source="qubvel",
     ),

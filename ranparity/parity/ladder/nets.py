@@ -49,7 +49,8 @@ class Book:
     def __init__(self, path: Path, source: str) -> None:
         check_writable(path)
         self.path, self._source = path, source
-        self._cases = _read(path) if path.is_file() else {}
+        kept = sessions.read_record(path, "a ladder session", lambda c: c["cases"].items())
+        self._cases: dict[str, dict[str, Any]] = kept["cases"] if kept else {}
 
     def add(self, case: Case, found: Mapping[str, Any]) -> None:
         """Take what was found of a case."""
@@ -67,16 +68,6 @@ class Book:
         """Whether there is nothing of a case that this source has found."""
         found = self._cases.get(case.digest, {})
         return bool(found.get("failures")) or found.get("source_digest") != self._source
-
-
-def _read(path: Path) -> dict[str, dict[str, Any]]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8"))["cases"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}: expected the record of a ladder session: {type(error).__name__}: {error}: "
-            "move it away"
-        ) from None
 
 
 def _say(line: str) -> None:

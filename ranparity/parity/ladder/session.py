@@ -51,7 +51,8 @@ class Book:
     def __init__(self, path: Path, source: str) -> None:
         check_writable(path)
         self.path, self._source, self._lock = path, source, threading.Lock()
-        content = _read(path) if path.is_file() else {"rows": [], "environments": {}}
+        kept = sessions.read_record(path, "a ladder session", _check)
+        content = kept or {"rows": [], "environments": {}}
         self._rows = {proof.key(row): row for row in content["rows"]}
         self._environments = dict(content["environments"])
 
@@ -98,16 +99,8 @@ class Book:
         return row.get("source_digest") != self._source or "error" in row
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        _ = [proof.key(row) for row in content["rows"]], content["environments"].items()
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path}: expected the record of a ladder session: {type(error).__name__}: {error}: "
-            "move it away"
-        ) from None
-    return dict(content)
+def _check(content: Any) -> None:
+    _ = [proof.key(row) for row in content["rows"]], content["environments"].items()
 
 
 def run(

@@ -47,6 +47,7 @@ def add_parser(commands: Any) -> None:
     add(
         "--backends",
         default=",".join(backends.NAMES),
+        metavar="NAME,...",
         help="with commas between them; level 4 goes along the first one's run "
         "(default: %(default)s)",
     )
@@ -66,7 +67,7 @@ def add_parser(commands: Any) -> None:
     )
     add("--steps", type=int, metavar="N", help="of levels 4 and 5 (default: 16)")
     add("--twins", type=int, metavar="N", help="of level 5, a backend (default: 8)")
-    add("--seed", type=int, default=0, help="of the tape (default: %(default)s)")
+    add("--seed", type=int, default=0, metavar="N", help="of the tape (default: %(default)s)")
     add(
         "--precision",
         choices=backends.PRECISIONS,
@@ -96,6 +97,7 @@ def add_parser(commands: Any) -> None:
     add(
         "--work",
         type=Path,
+        metavar="FOLDER",
         default=Path("runs/ladder"),
         help="folder for tensors, removed when they are judged (default: %(default)s)",
     )

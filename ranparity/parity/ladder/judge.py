@@ -17,7 +17,7 @@ from ranparity.parity import caffe_weights
 from ranparity.parity.ladder import decisions, rounding
 from ranparity.parity.ladder.case import Case
 from ranparity.parity.ladder.decisions import Differing
-from ranparity.parity.ladder.references import References
+from ranparity.parity.ladder.references import UNDECIDED, References
 from ranparity.parity.ladder.rounding import Row
 from ranparity.parity.ladder.store import Store
 
@@ -246,10 +246,11 @@ def _of_run(name: str, found: NDArray[Any] | None, references: References) -> Ro
 
     A compiler may fuse a step that gives no blobs in another way, and then its blobs are a rounding
     apart, and so are its decisions. What comes before any gradient does not depend on them; the
-    rest is allowed what turned decisions explain.
+    rest, where it is further away than such roundings alone would have it, is held against what
+    turned decisions explain.
     """
     row = _row(name, found, references)
-    if row.verdict == rounding.DIFFERS and name.startswith(("weight/", "kept/")):
+    if (row.rho or 0) > UNDECIDED and name.startswith(("weight/", "kept/")):
         noise = references.undecided_noise(name)
         assert found is not None  # noqa: S101  (or it could not differ)
         row = rounding.compare(name, found, references.value(name), noise, references.precision)

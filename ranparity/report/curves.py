@@ -148,7 +148,7 @@ def plain(label: str) -> str:
 
 def _scale(axes: Any, chart: Chart) -> None:
     """Percent, or a logarithmic scale where there is anything above 0."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=(1, 2, 5, 10), integer=True))
     if chart.percent:
@@ -156,9 +156,16 @@ def _scale(axes: Any, chart: Chart) -> None:
         axes.yaxis.set_major_formatter(FuncFormatter(_formatted(lambda y: f"{100 * y:.0f} %")))
     elif any(y > 0 for curve in chart.curves for y in curve.y):
         axes.set_yscale("log", nonpositive="mask")
-        axes.yaxis.set_major_locator(LogLocator(numticks=7))
-        axes.yaxis.set_major_formatter(FuncFormatter(_formatted(lambda y: f"{y:g}")))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        logarithmic(axes.yaxis)
+
+
+def logarithmic(axis: Any) -> None:
+    """Labels an axis whose scale is logarithmic: matplotlib's own would be TeX."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(numticks=7))
+    axis.set_major_formatter(FuncFormatter(_formatted(lambda value: f"{value:g}")))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _formatted(write: Callable[[float], str]) -> Callable[[float, int | None], str]:

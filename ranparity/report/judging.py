@@ -57,6 +57,7 @@ def section(evidence: Evidence) -> Section:
     return Section("judge", "Is the judge right?", tuple(blocks))
 
 
+FAULTS, FREE, BELOW = "planted faults", "seen by level 5 alone", "below rounding"
 MATRIX = text(
     "In a cell: how many of the times that it was planted (nets and backends) a level caught the "
     "fault, and the smallest rho that it had there (at level 5 the ratio to the twins). Level 4 "
@@ -96,14 +97,15 @@ def _half(record: ProofRecord, half: str) -> tuple[Cell, ...]:
 def _groups(record: ProofRecord) -> tuple[dict[str, list[float]], float]:
     """The largest rho of each comparison, levels 1 to 4; of a fault at the level it stands out."""
     groups: dict[str, list[float]] = {f"clean, {half} half": [] for half in HALVES}
-    groups |= {"planted faults": [], "below rounding": []}
+    groups |= {FAULTS: [], FREE: [], BELOW: []}
     for trial in record.trials:
         rhos = [rho for level, rho in trial.worst.items() if level < 5]
         if not rhos:
             continue
         name = f"clean, {trial.half} half"
         if trial.fault:
-            name = "below rounding" if _below(trial.fault) else "planted faults"
+            name = FREE if trial.caught == (5,) else FAULTS
+            name = BELOW if _below(trial.fault) else name
         groups.setdefault(name, []).append(min(max(rhos), ladder_curves.LARGEST))
     return groups, record.limit
 
@@ -116,8 +118,8 @@ def matrix(record: ProofRecord) -> Table:
     """A row for each fault, a column for each level."""
     names = dict.fromkeys([*PLANTED, *(t.fault for t in record.trials if t.fault)])
     rows = tuple(_fault(record, name) for name in names)
-    titles = ("Fault", "What is wrong", "Verdict", *(f"Level {level}" for level in LEVELS))
-    return Table(columns(*titles, "Right layer"), rows)
+    titles = ("Fault", "Verdict", *(f"Level {level}" for level in LEVELS))
+    return Table(columns(*titles, "Right layer", "What is wrong"), rows)
 
 
 def _fault(record: ProofRecord, name: str) -> tuple[Cell, ...]:
@@ -128,10 +130,10 @@ def _fault(record: ProofRecord, name: str) -> tuple[Cell, ...]:
     right = [t.right_layer for t in trials if t.right_layer is not None]
     return (
         cell(code(name)),
-        cell(words, source),
         _caught(trials, below=_below(name)),
         *(_level(trials, level) for level in LEVELS),
         cell(f"{sum(right)} of {len(right)}" if right else NOTHING),
+        cell(words, source),
     )
 
 

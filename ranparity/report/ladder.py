@@ -76,22 +76,17 @@ def _absence(record: LadderRecord | None) -> Text:
 def levels(record: LadderRecord) -> Table:
     """A row for each level of a net on a backend."""
     rows = tuple(_row(level, record) for level in record.levels)
-    titles = ("Net", "Precision", "Level", "Backend", "Verdict", "Tensors")
-    quantiles = ("Median rho", "90 %", "99 %", "Largest", "Decisions that differ")
-    return Table(columns(*titles, *quantiles, right=tuple(range(5, 10))), rows)
+    titles = ("Net", "Level", "Backend", "Verdict", "Tensors")
+    quantiles = ("Largest rho", "Median", "90 %", "99 %", "Decisions that differ")
+    return Table(columns(*titles, *quantiles, right=tuple(range(4, 10))), rows)
 
 
 def _row(level: Level, record: LadderRecord) -> tuple[Cell, ...]:
-    at = f" at {level.size}, batch {level.batch_size}" if level.size else ""
-    if level.level == 5:
-        figures = ["", "", "", f"{level.worst:.3g} of the twins'"]
-    elif level.quantiles:
-        figures = [f"{value:.2f}" for value in level.quantiles]
-    else:
-        figures = ["", "", "", f"{level.worst:.3g}"]
+    at = f", {level.size}, {level.precision}" if level.size else f", {level.precision}"
+    figures = [f"{level.worst:.3g}{' of the twins' if level.level == 5 else ''}"]
+    figures += [f"{value:.2f}" for value in level.quantiles[:-1]] or [""] * 3
     return (
         cell(code(level.model), at),
-        cell(level.precision),
         cell(TITLES[level.level]),
         cell(code(level.backend)),
         _verdict(level, record),

@@ -42,7 +42,7 @@ def _runs(found: FreeRuns, factor: float) -> Any:
     from matplotlib.figure import Figure as Drawing
 
     drawing = Drawing(figsize=INCHES)
-    axes = drawing.add_axes((0.11, 0.12, 0.86, 0.77))
+    axes = drawing.add_axes((0.12, 0.12, 0.85, 0.77))
     for place, (backend, twins) in enumerate(found.twins.items()):
         colour = curves.LINES[place % len(curves.LINES)]
         for number, twin in enumerate(twins):
@@ -65,6 +65,7 @@ def _runs(found: FreeRuns, factor: float) -> Any:
     axes.set_title("Distance of weights; the line down is the horizon", loc="left", fontsize=11)
     axes.set_xlabel("step")
     axes.set_yscale("log")
+    curves.logarithmic(axes.yaxis)
     axes.grid(axis="y", linewidth=0.8)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(length=0, which="both")
@@ -100,7 +101,7 @@ def _spread(groups: Mapping[str, Sequence[float]], limit: float) -> Any:
     from matplotlib.figure import Figure as Drawing
 
     drawing = Drawing(figsize=WIDE)
-    axes = drawing.add_axes((0.24, 0.15, 0.73, 0.74))
+    axes = drawing.add_axes((0.22, 0.13, 0.75, 0.76))
     for place, values in enumerate(groups.values()):
         drawn = [min(max(value, SMALLEST), LARGEST) for value in sorted(values)]
         heights = [place + 0.32 * math.sin(2.4 * number) for number in range(len(drawn))]
@@ -116,6 +117,7 @@ def _spread(groups: Mapping[str, Sequence[float]], limit: float) -> Any:
     axes.axvline(limit, color=curves.INK, linewidth=1.2, linestyle=(0, (3, 2)))
     axes.set_title(f"Largest rho of a comparison; dashed: {limit:g}", loc="left", fontsize=11)
     axes.set_xscale("log")
+    curves.logarithmic(axes.xaxis)
     axes.set_yticks(range(len(groups)), [curves.plain(title) for title in groups])
     axes.invert_yaxis()
     axes.grid(axis="x", linewidth=0.8)

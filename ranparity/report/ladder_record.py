@@ -21,7 +21,6 @@ class Level:
     Attributes:
         model: The net.
         size: Height and width, in pixels.
-        batch_size: Images.
         precision: Of all numbers.
         backend: Its name.
         level: Its number.
@@ -35,7 +34,6 @@ class Level:
 
     model: str
     size: str
-    batch_size: int
     precision: str
     backend: str
     level: int
@@ -178,7 +176,6 @@ def _level(fields: Fields) -> Level:
     found = Level(
         model=fields.text("model"),
         size="" if free else "x".join(f"{side:g}" for side in fields.numbers("size")),
-        batch_size=0 if free else fields.count("batch_size"),
         precision=fields.text("precision"),
         backend=fields.text("backend"),
         level=fields.count("level"),

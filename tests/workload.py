@@ -11,12 +11,16 @@ from collections.abc import Sequence
 
 LONGEST = (
     "tests/models/test_attention.py",
+    "tests/parity/ladder/test_session.py",
     "tests/parity/test_endurance.py",
     "tests/test_run.py",
     "tests/training/test_session.py",
     "tests/parity/test_check.py",
     "tests/parity/test_alterations.py",
     "tests/training/test_backends.py",
+    "tests/parity/ladder/test_repro.py",
+    "tests/parity/ladder/test_run.py",
+    "tests/caffe/test_opencv.py",
     "tests/commands/test_check.py",
 )
 """Files that take longest, so that they do not come last, when other processes have ended."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ranparity.caffe.arbiter import run
 from ranparity.caffe.arbiter.base import LAYERS, Call
 from ranparity.caffe.arbiter.explained import Question
+from ranparity.caffe.arbiter.maps import resizing
 from ranparity.caffe.arbiter.run import Step
 from ranparity.errors import InputError
 from ranparity.files import write_bytes, write_text
@@ -137,20 +138,11 @@ def _pooling(step: Step, tensors: Mapping[str, Array], training: bool) -> Body:
 def _interp(step: Step, tensors: Mapping[str, Array], training: bool) -> Body:
     del training
     sizes, outs = tensors["input0"].shape[1:3], step.facts.tops[0][2:]
-    rows, columns = (_resizing(*pair) for pair in zip(sizes, outs, strict=True))
+    rows, columns = (np.asarray(resizing(*pair)) for pair in zip(sizes, outs, strict=True))
     return [
         "y = ops.einsum('oh,nhwc->nowc', w['rows'], x[0])",
         "return ops.einsum('pw,nowc->nopc', w['columns'], y)",
     ], {"rows": rows, "columns": columns}
-
-
-def _resizing(size: int, out: int) -> Array:
-    """Weights of so many pixels for others, (out, size), by the arbiter's own resizing."""
-    import torch
-
-    lines = torch.eye(size, dtype=torch.float64)[None]
-    found = torch.nn.functional.interpolate(lines, size=out, mode="linear", align_corners=True)
-    return np.asarray(found[0].T.numpy())
 
 
 @body("InnerProduct")

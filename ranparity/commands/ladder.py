@@ -7,19 +7,15 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ranparity.commands.shapes import size
 from ranparity.errors import InputError
 from ranparity.models import zoo
+from ranparity.parity.ladder.case import BATCH, BATCH_LARGE, LARGE, LEVELS, STEPS, TWINS, Case
 from ranparity.training import backends
 
-if TYPE_CHECKING:
-    from ranparity.parity.ladder.case import Case
-
 MODEL = "attention56-cifar"
-SMALL, LARGE_SIDE = 8, 64  # images by default, up to nets of such sides
-FEW = 2  # images by default, of larger nets
 SHOWN = 5  # tensors that differ
 FORMATS = ("channels_last", "channels_first")
 
@@ -55,18 +51,17 @@ def add_parser(commands: Any) -> None:
         "--levels",
         type=levels,
         metavar="A-B",
-        help="such as 1-3 or 2,5 (default: 1-5, and 1-3 of nets with sides over "
-        f"{LARGE_SIDE} pixels)",
+        help=f"such as 1-3 or 2,5 (default: 1-5, and 1-3 of nets with sides over {LARGE} pixels)",
     )
     add("--size", type=size, metavar="N|HxW", help="in pixels (default: the net's own)")
     add(
         "--batch-size",
         type=int,
         metavar="N",
-        help=f"images (default: {SMALL}, and {FEW} with sides over {LARGE_SIDE} pixels)",
+        help=f"images (default: {BATCH}, and {BATCH_LARGE} with sides over {LARGE} pixels)",
     )
-    add("--steps", type=int, metavar="N", help="of levels 4 and 5 (default: 16)")
-    add("--twins", type=int, metavar="N", help="of level 5, a backend (default: 8)")
+    add("--steps", type=int, metavar="N", help=f"of levels 4 and 5 (default: {STEPS})")
+    add("--twins", type=int, metavar="N", help=f"of level 5, a backend (default: {TWINS})")
     add("--seed", type=int, default=0, metavar="N", help="of the tape (default: %(default)s)")
     add(
         "--precision",
@@ -112,7 +107,7 @@ def levels(text: str) -> tuple[int, ...]:
         if not first.isdigit() or (dash and not last.isdigit()):
             raise argparse.ArgumentTypeError(f"expected levels such as 1-3 or 2,5; found {text!r}")
         found |= set(range(int(first), int(last or first) + 1))
-    if not found or not found <= {1, 2, 3, 4, 5}:
+    if not found or not found <= set(LEVELS):
         raise argparse.ArgumentTypeError(f"expected levels from 1 to 5; found {text!r}")
     return tuple(sorted(found))
 
@@ -155,18 +150,16 @@ def _backends(text: str) -> list[str]:
 
 def _case(entry: zoo.Entry, arguments: argparse.Namespace, names: Sequence[str]) -> Case:
     """Gives what is asked of a net, checked."""
-    from ranparity.parity.ladder.case import STEPS, TWINS, Case
-
     if "@" not in entry.name:
         _ = entry.prototxt  # or it says that there is none
     side = arguments.size or entry.input_shape[:2]
-    large = max(side) > LARGE_SIDE
-    asked = arguments.levels or ((1, 2, 3) if large else (1, 2, 3, 4, 5))
+    large = max(side) > LARGE
+    asked = arguments.levels or ((1, 2, 3) if large else LEVELS)
     steps = STEPS if arguments.steps is None else arguments.steps
     twins = TWINS if arguments.twins is None else arguments.twins
     batch = arguments.batch_size
     if batch is None:
-        batch = FEW if large else SMALL
+        batch = BATCH_LARGE if large else BATCH
     for option, value, least in (("--batch-size", batch, 1), ("--steps", steps, 2)):
         if value < least:
             raise InputError(f"{option}: expected {least} or more. Received: {value}")

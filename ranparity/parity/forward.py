@@ -23,12 +23,11 @@ from ranparity.data.tape import Tape
 from ranparity.models import zoo
 from ranparity.training import backends, environment, variables
 from ranparity.training.backends import Backend
-from ranparity.training.update import Update
+from ranparity.training.update import IDLE
 from ranparity.workers import serve
 
 TAPE = Tape(0)
 PURPOSE = "image of the zoo session"
-IDLE = Update("caffe-sgd", momentum=0.0, weight_decay=0.0)  # a trainer has one; no step is taken
 
 
 def main(names: Sequence[str]) -> None:

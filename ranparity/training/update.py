@@ -84,6 +84,10 @@ class Update:
         return RULES[self.rule].move(self, weight, gradient, slots, scalars, sqrt)
 
 
+IDLE = Update("caffe-sgd", momentum=0.0, weight_decay=0.0)
+"""Of a trainer that takes no step: it has to have one."""
+
+
 def caffe_velocity(
     update: Update, weight: Tensor, gradient: Tensor, velocity: Tensor, rate: Tensor
 ) -> Tensor:

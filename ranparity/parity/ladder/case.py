@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 LEVELS = (1, 2, 3, 4, 5)
-LEVEL_TITLES = {1: "forward", 2: "gradient", 3: "update", 4: "lockstep", 5: "free run"}
 STEPS = 16  # of levels 4 and 5
 TWINS = 8
 STEPS_BEFORE = 7  # that the optimizer has behind it at level 3

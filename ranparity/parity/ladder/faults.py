@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranparity.errors import InputError
+from ranparity.parity.ladder import feed
 from ranparity.parity.ladder.case import Case
 from ranparity.training.update import Root, Tensor, Tensors, Update, Updated
 
@@ -103,7 +104,7 @@ class InLayer(Fault):
         self,
         type_: str,
         change: Callable[[Any], None],
-        fits: Callable[[Any], bool] = lambda layer: True,  # noqa: ARG005
+        fits: Callable[[Any], bool],
     ) -> None:
         super().__init__()
         self._type, self._change, self._fits = type_, change, fits
@@ -181,7 +182,7 @@ def _reference_added(layer: Any, own: Any, inputs: Any) -> Any:
     return own(inputs) + inputs[1]
 
 
-def _through_float16(layer: Any, own: Any, x: Any) -> Any:
+def _through_bfloat16(layer: Any, own: Any, x: Any) -> Any:
     """Inputs rounded to bfloat16's 8 bits, as reduced-precision products do."""
     from keras import ops
 
@@ -356,7 +357,7 @@ class Late(Fault):
 
     def clock(self, case: Case, step: int, rate: float) -> tuple[int, float]:
         """At the step of the fall, still the rate before it."""
-        return step, rate * 10 if step == case.drop else rate
+        return step, rate / feed.LOWER if step == case.drop else rate
 
 
 class Uncounted(Fault):
@@ -386,21 +387,26 @@ class Rule(Fault):
         if self._function is None:
             return found
 
-        class Other(Update):
-            """The rule at fault."""
+        return Other(found.rule, found.momentum, found.weight_decay, found, self._function)
 
-            def __call__(
-                own,  # noqa: N805  (self is the fault)
-                weight: Tensor,
-                gradient: Tensor,
-                slots: Tensors,
-                scalars: Tensors,
-                sqrt: Root,
-            ) -> Updated:
-                return self._function(found, weight, gradient, slots, scalars, sqrt)  # type: ignore[no-any-return]
 
-        fields = {each.name: getattr(found, each.name) for each in dataclasses.fields(Update)}
-        return Other(**fields)
+@dataclasses.dataclass(frozen=True)
+class Other(Update):
+    """An update rule at fault.
+
+    Attributes:
+        inner: The rule as it should be.
+        function: What is done in its place; takes it first.
+    """
+
+    inner: Update
+    function: Callable[..., Updated]
+
+    def __call__(
+        self, weight: Tensor, gradient: Tensor, slots: Tensors, scalars: Tensors, sqrt: Root
+    ) -> Updated:
+        """Do what the function does."""
+        return self.function(self.inner, weight, gradient, slots, scalars, sqrt)
 
 
 def _decoupled(
@@ -425,14 +431,10 @@ def _clipped(
     update: Update, w: Tensor, g: Tensor, slots: Tensors, scalars: Tensors, sqrt: Root
 ) -> Updated:
     """Each gradient is cut to a norm of a tenth."""
-    norm = sqrt((g * g).sum() if hasattr(g, "sum") else _total(g))
-    return update(w, g * (0.1 / (norm + 0.1)), slots, scalars, sqrt)
-
-
-def _total(g: Tensor) -> Tensor:
     from keras import ops
 
-    return ops.sum(ops.square(g))
+    norm = sqrt(ops.sum(g * g))
+    return update(w, g * (0.1 / (norm + 0.1)), slots, scalars, sqrt)
 
 
 def _forgetting(
@@ -470,6 +472,11 @@ def _last_repeated(images: Array, targets: Array) -> Batch:
     images, targets = images.copy(), targets.copy()
     images[-1], targets[-1] = images[-2], targets[-2]
     return images, targets
+
+
+def _any(layer: Any) -> bool:
+    del layer
+    return True
 
 
 def _is_strided(layer: Any) -> bool:
@@ -511,7 +518,6 @@ def _sums(layer: Any) -> bool:
 def _padding_pool(layer: Any) -> None:
     """A pad of 1 where there was none, with as many windows as before."""
     own = layer._output_map
-    object.__setattr__(layer, "_output_map", lambda size: own(size))
     object.__setattr__(layer, "_pads", lambda size: tuple(_moved(layer, own, size)))
 
 
@@ -539,7 +545,7 @@ def _averaged(layer: Any, own: Any, x: Any) -> Any:
 
 def _classifier(function: Callable[..., Any]) -> Callable[[], Fault]:
     """The last dense layer of a net with an activation of its own."""
-    return lambda: Last("InnerProduct", _calling(function))
+    return lambda: Last("InnerProduct", _calling(function), _any)
 
 
 class Last(InLayer):
@@ -564,9 +570,9 @@ class Barely(Fault):
 
 
 def _layer(
-    type_: str, change: Callable[[Any], None], fits: Callable[[Any], bool] | None = None
+    type_: str, change: Callable[[Any], None], fits: Callable[[Any], bool] = _any
 ) -> Callable[[], Fault]:
-    return lambda: InLayer(type_, change, fits or (lambda layer: True))  # noqa: ARG005
+    return lambda: InLayer(type_, change, fits)
 
 
 PLANTED: dict[str, Planted] = {
@@ -583,7 +589,7 @@ PLANTED: dict[str, Planted] = {
     ),
     "conv-reduced": Planted(
         "a convolution's inputs are rounded to bfloat16",
-        _layer("Convolution", _calling(_through_float16)),
+        _layer("Convolution", _calling(_through_bfloat16)),
         (RESNET, RESNEXT, DRANET),
         source="reduced-precision products on GPUs",
     ),
@@ -707,7 +713,7 @@ PLANTED: dict[str, Planted] = {
         source="E4040",
     ),
     "channel-eps": Planted(
-        "the channel mask's eps is 1e-3",
+        "the channel mask's eps is .1",
         _layer("Normalize", _set(eps=1e-1)),
         (CHANNEL,),
     ),

@@ -47,7 +47,7 @@ class Run:
     @property
     def moved(self) -> Curve:
         """How far the weights are from the start."""
-        return [_distance(here, self.path[0]) for here in self.path]
+        return [distance(here, self.path[0]) for here in self.path]
 
 
 def read(backend: str, found: Store) -> Run:
@@ -130,7 +130,7 @@ def pair(one: Run, other: Run) -> Pair:
     twins = [*one.twins, *other.twins]
     return Pair(
         backends=(one.backend, other.backend),
-        distances=[_distance(a, b) for a, b in zip(one.path, other.path, strict=True)],
+        distances=[distance(a, b) for a, b in zip(one.path, other.path, strict=True)],
         losses=[abs(float(a) - float(b)) for a, b in zip(one.losses, other.losses, strict=True)],
         allowed=_running(twins),
         allowed_losses=_running(
@@ -157,7 +157,8 @@ def _running(curves: Sequence[NDArray[Any]]) -> Curve:
     return [float(x) for x in np.maximum.accumulate(np.max(np.stack(curves), axis=0))]
 
 
-def _distance(one: NDArray[Any], other: NDArray[Any]) -> float:
+def distance(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Give the L2 distance, in float64."""
     return float(np.linalg.norm(np.asarray(one, np.float64) - other))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -127,7 +127,10 @@ class Result:
 
 def forward(case: Case, backend: str, found: Store, references: References) -> Result:
     """Level 1: every blob in inference mode."""
-    given = _blobs(case, found, "1/blob")
+    return _forward(case, backend, _blobs(case, found, "1/blob"), references)
+
+
+def _forward(case: Case, backend: str, given: Arrays, references: References) -> Result:
     rows = [_row(f"blob/{name}", given.get(name), references) for name in _made(references.arbiter)]
     return _result(case, backend, 1, rows, references.arbiter)
 
@@ -136,7 +139,7 @@ def evidence(case: Case, found: Store, level: int) -> dict[str, NDArray[Any]]:
     """Give a backend's tensors of level 1 or 2 by KIND/NAME, in Caffe's layouts."""
     tensors = {f"blob/{name}": x for name, x in _blobs(case, found, f"{level}/blob").items()}
     if level == 2:
-        tensors |= _after(found, "2", _after(found, "3", {}))
+        tensors |= _after(found, "3") | _after(found, "2")
     return tensors
 
 
@@ -156,8 +159,7 @@ def opinion(case: Case, name: str, forward: Opinion, references: References) -> 
     (images,) = question.inputs.values()
     weights = {key: x.numpy() for key, x in question.weights.items()}
     given = forward(references.arbiter.graph, images.numpy(), weights)
-    rows = [_row(f"blob/{key}", given.get(key), references) for key in _made(references.arbiter)]
-    return _result(case, name, 1, rows, references.arbiter)
+    return _forward(case, name, given, references)
 
 
 def training(
@@ -174,21 +176,21 @@ def training(
     """
     arbiter = references.arbiter
     given = _blobs(case, found, f"{prefix}2/blob")
-    theirs = arbiter.decisions(_Decided(given, references))
-    ours = arbiter.decisions(_Decided({}, references))
+    theirs = arbiter.decisions(_decided(given, references))
+    ours = arbiter.decisions(_decided({}, references))
     differing = list(decisions.compare(references, theirs, ours))
     if differing:
         references = references.deciding(theirs)
     probed = {f"blob/{name}": given.get(name) for name in _made(arbiter, training=True)}
-    of_run = _after(found, f"{prefix}3", {})
-    of_probe = _after(found, f"{prefix}2", of_run)
-    names = [name for name in references.tensors.under("value") if not name.startswith("blob/")]
+    of_run, other = _after(found, f"{prefix}3"), _after(found, f"{prefix}2")
+    of_probe = of_run | other
+    names = references.names
     gradients = ["loss", *reversed(_of(names, "gradient")), *_of(names, "statistic")]
     state = [*_of(names, "weight"), *_of(names, "kept"), *_of(names, "statistic")]
     rows = [_row(name, x, references) for name, x in probed.items()]
     rows += [_row(name, of_probe.get(name), references) for name in gradients]
     moved = [_row(name, of_probe.get(name), references) for name in state]
-    if any(name in of_probe and of_probe[name] is not of_run.get(name) for name in state):
+    if any(name in other for name in state):
         moved += [_of_run(name, of_run.get(name), references) for name in ["loss", *state]]
     return (
         _result(case, backend, 2, rows, arbiter, differing),
@@ -198,8 +200,8 @@ def training(
 
 def pair(
     case: Case, backends: tuple[str, str], one: Store, other: Store, references: References
-) -> Iterator[Result]:
-    """Levels 1 and 2 of one backend against another: in float64 the arbiter rounds as they do.
+) -> Result:
+    """Level 1 or 2 of one backend against another: in float64 the arbiter rounds as they do.
 
     Both have roundings, so the noise is that of two. Where they decided otherwise, gradients are
     left to the arbiter, which takes the decisions of each.
@@ -218,15 +220,15 @@ def pair(
     names = [f"blob/{name}" for name in _made(arbiter, training=training)]
     if training:
         blobs = [_blobs(case, found, "2/blob") for found in (one, other)]
-        theirs = [arbiter.decisions(_Decided(found, references)) for found in blobs]
-        known = list(references.tensors.under("value"))
+        theirs = [arbiter.decisions(_decided(found, references)) for found in blobs]
+        known = references.names
         names += ["loss", *_of(known, "statistic")]
         if all(bool((theirs[0][top] == theirs[1][top]).all()) for top in theirs[0]):
             names += list(reversed(_of(known, "gradient")))
     rows = [
         _between(name, tensors[0].get(name), tensors[1].get(name), references) for name in names
     ]
-    yield _result(case, "~".join(backends), level, rows, arbiter)
+    return _result(case, "~".join(backends), level, rows, arbiter)
 
 
 def _between(
@@ -271,26 +273,17 @@ def lockstep(case: Case, backend: str, parts: Sequence[tuple[int, Result]]) -> R
     return Result(case, backend, 4, rows, [], first)
 
 
-class _Decided(Mapping[str, NDArray[Any]]):
+def _decided(given: Arrays, references: References) -> dict[str, NDArray[Any]]:
     """Blobs that layers decide on: a backend's where it has one of the right shape."""
-
-    def __init__(self, given: Arrays, references: References) -> None:
-        self._given, self._references = given, references
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        own = self._references.value(f"blob/{name}")
-        found = self._given.get(name)
-        return own if found is None or found.shape != own.shape else found
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._given)
-
-    def __len__(self) -> int:
-        return len(self._given)
+    names = {step.node.inputs[0] for step in references.arbiter.decides}
+    own = {name: references.value(f"blob/{name}") for name in names}
+    return own | {
+        name: given[name] for name in names & set(given) if given[name].shape == own[name].shape
+    }
 
 
 def _blobs(case: Case, found: Store, prefix: str) -> Arrays:
-    """Blobs by Caffe's names, NCHW; read when they are asked for."""
+    """Blobs by Caffe's names, NCHW."""
     return {name: _in_caffe(case, blob) for name, blob in found.under(prefix).items()}
 
 
@@ -309,22 +302,21 @@ def _made(arbiter: Arbiter, *, training: bool = False) -> list[str]:
     ]
 
 
-def _after(found: Store, prefix: str, same: Arrays) -> dict[str, NDArray[Any]]:
+def _after(found: Store, prefix: str) -> dict[str, NDArray[Any]]:
     """What a step leaves, by KIND/NAME.
 
     Args:
         found: The evidence.
-        prefix: Of which step.
-        same: What stands for a tensor that is not there.
+        prefix: Of which step; that with all to be read leaves what is not the other's, bit for bit.
     """
-    tensors = dict(same)
+    tensors = {"loss": found[f"{prefix}/loss"]}
     for name, value in caffe_weights.named(found.under(f"{prefix}/weights")).items():
         kind = "statistic" if name.rpartition("/")[2] in ("mean", "variance") else "weight"
         tensors[f"{kind}/{name}"] = value
     for name, value in caffe_weights.slots_named(found.under(f"{prefix}/slots")).items():
         of, _, slot = name.rpartition("/")
         tensors[f"{GRADIENT}/{of}" if slot == GRADIENT else f"kept/{name}"] = value
-    return tensors | {"loss": found[f"{prefix}/loss"]}
+    return tensors
 
 
 def _of(names: Iterable[str], kind: str) -> list[str]:

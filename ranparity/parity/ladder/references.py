@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ranparity.caffe
+from ranparity.caffe import canonical, prototxt
 from ranparity.caffe import graph as graphs
-from ranparity.caffe import prototxt
 from ranparity.caffe.arbiter import run
 from ranparity.caffe.arbiter.base import Tensors
 from ranparity.caffe.arbiter.explained import RUNS, UNDECIDED_RUNS, Question, answer, explained
@@ -43,7 +45,6 @@ class Asked:
 
     Attributes:
         net: The parsed net.
-        text: What it was parsed from.
         images: NCHW.
         weights: Parameters and statistics by Caffe's names.
         training: Whether statistics are the batch's.
@@ -54,7 +55,6 @@ class Asked:
     """
 
     net: prototxt.Net
-    text: str
     images: NDArray[Any]
     weights: Arrays
     training: bool
@@ -63,11 +63,11 @@ class Asked:
     solver: Solver | None = None
     respect_frozen: bool = False
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of all of it, of the noise's constants and of the arbiter's source."""
         said = {
-            "net": hashlib.sha256(self.text.encode()).hexdigest(),
+            "net": canonical.digest(self.net),
             "images": digest.of_arrays((self.images,)),
             "weights": digest.of_named_arrays(self.weights),
             "training": self.training,
@@ -76,7 +76,7 @@ class Asked:
             "solver": dataclasses.asdict(self.solver) if self.solver else None,
             "respect_frozen": self.respect_frozen,
             "noise": [MEASURED, SEED, RUNS, UNDECIDED_RUNS, UNDECIDED],
-            "source": environment.source_digest(Path(ranparity.caffe.__file__).parent),
+            "source": _source(),
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
@@ -102,21 +102,26 @@ class Asked:
         )
 
 
-def net_of(case: Case, text: str) -> tuple[prototxt.Net, str]:
-    """Give the net of a case, and what it was parsed from.
+@functools.cache
+def _source() -> str:
+    """Give the digest of what the arbiter is made of."""
+    return environment.source_digest(Path(ranparity.caffe.__file__).parent)
+
+
+def net_of(case: Case, text: str) -> prototxt.Net:
+    """Give the net of a case.
 
     Args:
         case: The case.
         text: The prototxt of a narrow twin; empty where the net has a file.
     """
     if text:
-        return prototxt.parse(text, f"{case.model}.prototxt"), text
+        return prototxt.parse(text, f"{case.model}.prototxt")
     entry = zoo.entry(case.model)
     net = prototxt.read(entry.prototxt)
-    text = f"{entry.prototxt.read_text(encoding='utf-8')}\n# {case.size}"
     if case.size == entry.input_shape[:2]:
-        return net, text
-    return pool_whole_map(net.with_size(*case.size))[0], text
+        return net
+    return pool_whole_map(net.with_size(*case.size))[0]
 
 
 def asked(case: Case, start: Store, prefix: str, *, training: bool) -> Asked:
@@ -128,15 +133,14 @@ def asked(case: Case, start: Store, prefix: str, *, training: bool) -> Asked:
         prefix: What its tensors' names begin with there.
         training: Whether the step is asked for, or inference.
     """
-    net, text = net_of(case, start.about["prototxt"])
+    net = net_of(case, start.about["prototxt"])
     weights = caffe_weights.named(start.under(f"{prefix}/weights"))
     images = np.ascontiguousarray(start[f"{prefix}/images"].transpose(0, 3, 1, 2))
     if not training:
-        return Asked(net, text, images, weights, training)
+        return Asked(net, images, weights, training)
     rule = start.about["rule"]
     return Asked(
         net,
-        text,
         images,
         weights,
         training,
@@ -160,17 +164,22 @@ class References:
     Attributes:
         tensors: `value/NAME` in float64, and `squares/NAME` (see `explained.Reference`).
         question: What was asked.
-        precision: Whose noise is meant.
-        others: Tensors that take the place of some, by name.
         undecided: Gives the squares of runs that decide for themselves, in a noise of `UNDECIDED`
             times the size: all decisions that a rounding can have turned are turned in some.
+        precision: Whose noise is meant.
+        others: Tensors that take the place of some, by name.
     """
 
     tensors: Store
     question: Question
+    undecided: Callable[[], Store]
     precision: str = MEASURED
     others: Arrays = dataclasses.field(default_factory=dict)
-    undecided: Callable[[], Store] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """All tensors, by KIND/NAME."""
+        return self.tensors.names("value")
 
     @property
     def arbiter(self) -> Arbiter:
@@ -191,10 +200,8 @@ class References:
 
     def undecided_noise(self, name: str) -> float:
         """How far roundings can move it, and the decisions that they turn: an L2 distance."""
-        if self.undecided is None:
-            return self.noise(name)
-        squares = self.undecided()[f"squares/{name}"] * noise_in(self.precision, 1.0) ** 2
-        return float(np.sqrt(squares.sum()))
+        squares = self.undecided()[f"squares/{name}"]
+        return noise_in(self.precision, float(np.sqrt(squares.sum())))
 
     def deciding(self, decisions: Tensors) -> References:
         """Give what the arbiter gives with the decisions of another."""
@@ -214,11 +221,12 @@ def find(what: Asked, cache: Path, precision: str = MEASURED) -> References:
     question = what.question()
     unit = UNIT_ROUNDOFF[MEASURED]
 
+    @functools.cache
     def undecided() -> Store:
         return _kept(question, cache / f"{what.digest}-undecided", UNDECIDED * unit, free=True)
 
     found = _kept(question, cache / what.digest, unit, free=False)
-    return References(found, question, precision, undecided=undecided)
+    return References(found, question, undecided, precision)
 
 
 def _kept(question: Question, folder: Path, unit: float, *, free: bool) -> Store:

@@ -246,7 +246,7 @@ class Ladder:
                 if level in found.case.levels:
                     reference = _reference(found.case, stores[one], self._cache, training=training)
                     both = stores[one], stores[other]
-                    found.results += judge.pair(found.case, (one, other), *both, reference)
+                    found.results.append(judge.pair(found.case, (one, other), *both, reference))
 
     def _compare_runs(self, found: Found, place: Path) -> None:
         names = [name for name in self._backends if name not in found.failures]

@@ -16,7 +16,6 @@ Keras's layouts, and blobs by Caffe's names, in the data format of the case:
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import time
@@ -36,15 +35,15 @@ from ranparity.models import zoo
 from ranparity.parity.ladder import case as cases
 from ranparity.parity.ladder import faults, feed, probe, state
 from ranparity.parity.ladder.case import Case, Job
+from ranparity.parity.ladder.free_run import distance
 from ranparity.parity.ladder.store import Store, Writer
 from ranparity.training import backends, environment, variables
 from ranparity.training.backends import Backend, Trainer
-from ranparity.training.update import Update
+from ranparity.training.update import IDLE, Update
 from ranparity.training.variables import Model
 from ranparity.workers import serve
 
 Arrays = Mapping[str, NDArray[Any]]
-IDLE = Update("caffe-sgd", momentum=0.0, weight_decay=0.0)  # of a trainer that takes no step
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,8 +141,12 @@ class Program:
     @cached_property
     def update(self) -> Update:
         """The update rule of the recipe that a run of this net takes."""
-        stage = self.stage
-        return self.fault.update(Update(stage.update, stage.momentum, stage.weight_decay))
+        return self.fault.update(self._rule)
+
+    @property
+    def _rule(self) -> Update:
+        """The update rule as it should be."""
+        return Update(self.stage.update, self.stage.momentum, self.stage.weight_decay)
 
     @cached_property
     def bare(self) -> tuple[Model, Trainer]:
@@ -214,7 +217,7 @@ class Program:
         out.close(
             case=case.to_json(),
             prototxt=self._text,
-            rule=asdict(Update(self.stage.update, self.stage.momentum, self.stage.weight_decay)),
+            rule=asdict(self._rule),
             data=words,
             altered=self.fault.altered,
         )
@@ -249,11 +252,11 @@ class Program:
         slots = {name: moment.slots.get(name, value) for name, value in trainer.slots().items()}
         trainer.restore(zeros | dict(moment.weights), slots)
         out.add(f"{prefix}2/loss", np.asarray(self._taken(trainer, moment)))
-        for name, value in trainer.weights().items():
+        probed = {"weights": trainer.weights(), "slots": trainer.slots()}
+        for name, value in probed["weights"].items():
             if name.startswith(probe.TAPPED):
                 blob = name.removeprefix(probe.TAPPED).rpartition("/")[0]
                 out.add(f"{prefix}2/blob/{blob}", value)
-        probed = {"weights": trainer.weights(), "slots": trainer.slots()}
         out.add_all(f"{prefix}2/slots", _gradients(probed["slots"]))
         trainer = self.bare[1]
         trainer.restore(moment.weights, moment.slots)
@@ -261,7 +264,9 @@ class Program:
         for part, found in (("weights", trainer.weights()), ("slots", trainer.slots())):
             out.add_all(f"{prefix}3/{part}", found)
             other = {name: probed[part][name] for name in found}
-            out.add_all(f"{prefix}2/{part}", {n: x for n, x in other.items() if _part(x, found[n])})
+            out.add_all(
+                f"{prefix}2/{part}", {n: x for n, x in other.items() if _differ(x, found[n])}
+            )
 
     def _taken(self, trainer: Trainer, moment: Moment) -> float:
         """Take the step; gives the loss."""
@@ -287,10 +292,10 @@ class Program:
         out.add("5/path", np.stack(path))
         for number in range(case.twins if 5 in case.levels else 0):
             start = dict(drawn) | state.twin(tape, {name: drawn[name] for name in trained}, number)
-            apart, losses = [_distance(_flat(start, trained), path[0])], []
+            apart, losses = [distance(_flat(start, trained), path[0])], []
             for moment, loss in self._free(case, feeding, start):
                 here = _flat(self.bare[1].weights(), trained)
-                apart.append(_distance(here, path[moment.step + 1]))
+                apart.append(distance(here, path[moment.step + 1]))
                 losses.append(loss)
             out.add(f"5/twin/{number}/distances", np.asarray(apart))
             out.add(f"5/twin/{number}/losses", np.asarray(losses))
@@ -332,7 +337,7 @@ class Program:
         out = Writer(folder.with_name(f"{folder.name}-lockstep"))
         for step in case.snapshots:
             self._step(out, Moment.read(states, f"4@{step}/start"), f"4@{step}/")
-        out.close(case=dataclasses.asdict(case))
+        out.close(case=case.to_json())
 
 
 def _freeze(model: Model) -> None:
@@ -344,7 +349,7 @@ def _freeze(model: Model) -> None:
             layer.trainable = False
 
 
-def _part(one: NDArray[Any], other: NDArray[Any]) -> bool:
+def _differ(one: NDArray[Any], other: NDArray[Any]) -> bool:
     """Whether two tensors differ in a bit."""
     return one.tobytes() != other.tobytes()
 
@@ -355,11 +360,6 @@ def _gradients(slots: Arrays) -> dict[str, NDArray[Any]]:
 
 def _flat(values: Arrays, names: Sequence[str]) -> NDArray[Any]:
     return np.concatenate([values[name].ravel() for name in names])
-
-
-def _distance(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Give the L2 distance, in float64."""
-    return float(np.linalg.norm(one.astype(np.float64) - other))
 
 
 if __name__ == "__main__":

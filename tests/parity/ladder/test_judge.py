@@ -76,10 +76,10 @@ def asked(*, training: bool) -> Asked:
             slots[f"{name}/velocity"] = 0.01 * random.standard_normal(value.shape)
     images = random.standard_normal((2, 3, 8, 8)).astype(np.float32)
     if not training:
-        return Asked(net, TEXT, images, weights, training)
+        return Asked(net, images, weights, training)
     targets = np.eye(5, dtype=np.float32)[:2]
     solver = Solver("caffe-sgd", 0.1, 0.9, 1e-4, 7)
-    return Asked(net, TEXT, images, weights, training, targets, slots, solver)
+    return Asked(net, images, weights, training, targets, slots, solver)
 
 
 @pytest.fixture(scope="module")
@@ -335,8 +335,8 @@ def test_references_are_computed_once(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_pairs_are_held_against_each_other(found: dict[bool, References], tmp_path: Path) -> None:
     one = evidence(tmp_path / "one", found[True])
     other = evidence(tmp_path / "other", found[True], scaled(1.01, "gradient/conv2/weight"))
-    (same,) = judge.pair(CASE, ("a", "b"), one, one, found[True])
-    (apart,) = judge.pair(CASE, ("a", "b"), one, other, found[True])
+    same = judge.pair(CASE, ("a", "b"), one, one, found[True])
+    apart = judge.pair(CASE, ("a", "b"), one, other, found[True])
     assert {row.verdict for row in same.rows} == {rounding.IDENTICAL}
     assert (same.backend, same.verdict, apart.verdict) == ("a~b", PASS, FAIL)
     assert apart.first is not None

@@ -68,7 +68,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, References]:
     cache = tmp_path_factory.mktemp("references")
     return {
         training: references.find(
-            Asked(net, TEXT, images, weights, training, targets if training else None), cache
+            Asked(net, images, weights, training, targets if training else None), cache
         )
         for training in (False, True)
     }

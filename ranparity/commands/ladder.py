@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,10 +13,20 @@ from typing import Any
 from ranparity.commands.shapes import size
 from ranparity.errors import InputError
 from ranparity.models import zoo
-from ranparity.parity.ladder.case import BATCH, BATCH_LARGE, LARGE, LEVELS, STEPS, TWINS, Case
+from ranparity.parity.ladder.case import (
+    BATCH,
+    BATCH_LARGE,
+    LARGE,
+    LEVELS,
+    SEPARATOR,
+    STEPS,
+    TWINS,
+    Case,
+)
 from ranparity.training import backends
 
 MODEL = "attention56-cifar"
+ARBITER = "tensorflow"
 SHOWN = 5  # tensors that differ
 FORMATS = ("channels_last", "channels_first")
 
@@ -37,7 +48,8 @@ def add_parser(commands: Any) -> None:
         "models",
         nargs="*",
         metavar="MODEL",
-        help=f"names that `ranparity models` lists, or of narrow twins such as {MODEL}@8 "
+        help=f"names that `ranparity models` lists, or of narrow twins such as {MODEL}@8; or "
+        "MODULE:FUNCTION, a function of yours without arguments that returns a Keras model "
         f"(default: {MODEL})",
     )
     add(
@@ -82,6 +94,12 @@ def add_parser(commands: Any) -> None:
         help="also hold OpenCV's reading of the prototxt against the arbiter, at level 1",
     )
     add(
+        "--arbiter",
+        metavar="BACKEND",
+        help="of MODULE:FUNCTION, which has no prototxt: the backend whose float64 all are held "
+        f"against (default: {ARBITER}, or the first of --backends where that is not installed)",
+    )
+    add(
         "--repro",
         type=Path,
         metavar="FOLDER",
@@ -115,7 +133,7 @@ def levels(text: str) -> tuple[int, ...]:
 def execute(arguments: argparse.Namespace) -> int:
     """Runs the ladder and prints what it found."""
     names = _backends(arguments.backends)
-    cases = [_case(zoo.entry(name), arguments, names) for name in arguments.models or [MODEL]]
+    cases = [_case(name, arguments, names) for name in arguments.models or [MODEL]]
     from ranparity.parity.ladder.run import Ladder, default_references
 
     ladder = Ladder(
@@ -125,6 +143,7 @@ def execute(arguments: argparse.Namespace) -> int:
         _say,
         opencv=bool(arguments.against),
         repro=arguments.repro,
+        arbiter=_arbiter(arguments.arbiter, names),
     )
     found = []
     for case in cases:
@@ -148,12 +167,50 @@ def _backends(text: str) -> list[str]:
     return names
 
 
-def _case(entry: zoo.Entry, arguments: argparse.Namespace, names: Sequence[str]) -> Case:
+def _arbiter(asked: str | None, names: Sequence[str]) -> str:
+    """Gives the backend whose float64 imported models are held against."""
+    if asked is None:
+        return ARBITER if importlib.util.find_spec(ARBITER) else names[0]
+    return backends.choose(asked, {}, "--arbiter")[0]
+
+
+def _case(name: str, arguments: argparse.Namespace, names: Sequence[str]) -> Case:
     """Gives what is asked of a net, checked."""
-    if "@" not in entry.name:
+    if SEPARATOR in name:
+        _check_imported(name, arguments)
+        return _asked(name, (), arguments, names)
+    if arguments.arbiter:
+        raise InputError(f"--arbiter: {name} has a prototxt, which is executed in float64")
+    entry = zoo.entry(name)
+    if "@" not in name:
         _ = entry.prototxt  # or it says that there is none
-    side = arguments.size or entry.input_shape[:2]
-    large = max(side) > LARGE
+    return _asked(entry.name, arguments.size or entry.input_shape[:2], arguments, names)
+
+
+def _check_imported(name: str, arguments: argparse.Namespace) -> None:
+    """Raises `InputError` for what can only be asked of a net with a prototxt."""
+    module, _, function = name.partition(SEPARATOR)
+    if not (function.isidentifier() and all(part.isidentifier() for part in module.split("."))):
+        raise InputError(
+            f"MODEL: expected a name that `ranparity models` lists, or MODULE:FUNCTION such as "
+            f"my_package.my_module:build_model. Received: {name!r}"
+        )
+    options = {
+        "--size": arguments.size,
+        "--data-format": arguments.data_format != FORMATS[0],
+        "--respect-frozen": arguments.respect_frozen,
+        "--against": arguments.against,
+        "--repro": arguments.repro,
+    }
+    for option, value in options.items():
+        if value:
+            raise InputError(f"{option}: expected a net with a prototxt, and {name} has none")
+
+
+def _asked(
+    name: str, side: Sequence[int], arguments: argparse.Namespace, names: Sequence[str]
+) -> Case:
+    large = max(side, default=0) > LARGE
     asked = arguments.levels or ((1, 2, 3) if large else LEVELS)
     steps = STEPS if arguments.steps is None else arguments.steps
     twins = TWINS if arguments.twins is None else arguments.twins
@@ -170,7 +227,7 @@ def _case(entry: zoo.Entry, arguments: argparse.Namespace, names: Sequence[str])
     if arguments.seed < 0:
         raise InputError(f"--seed: expected 0 or more. Received: {arguments.seed}")
     return Case(
-        model=entry.name,
+        model=name,
         size=tuple(side),
         batch_size=batch,
         seed=arguments.seed,
@@ -193,9 +250,10 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
 
     case = found["case"]
     yield ""
+    size = f" at {'x'.join(map(str, case['size']))}" if case["size"] else ""
     yield (
-        f"{case['model']} at {'x'.join(map(str, case['size']))}, batch {case['batch_size']}, "
-        f"{case['precision']}, seed {case['seed']}: {found['verdict'].upper()}"
+        f"{case['model']}{size}, batch {case['batch_size']}, {case['precision']}, seed "
+        f"{case['seed']}: {found['verdict'].upper()}; arbiter: {found['arbiter']}"
     )
     for backend, reason in found["failures"].items():
         yield f"  {backend}: {reason}"
@@ -209,6 +267,7 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
             floatfmt=".3g",
         )
         yield f"rho above {found['limit']:g} differs; decisions: ReLU signs and max-pool argmaxes"
+        yield from _against_the_arbiter(found)
     for result in measured:
         yield from _difference(result)
     yield from _free_run(found)
@@ -218,6 +277,18 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
         f"{name} {peak / 2**30:.1f}" for name, peak in found["peak_memory"].items() if peak
     )
     yield f"{found['seconds']['all']:.0f} s; peak memory in GiB: {memory}"
+
+
+def _against_the_arbiter(found: dict[str, Any]) -> Iterator[str]:
+    """Says so where the backend that is the arbiter may be what is wrong."""
+    arbiter, _, kind = found["arbiter"].partition(",")
+    apart = {r["backend"] for r in found["results"] if r["first_difference"]}
+    known = {r["backend"] for r in found["results"] if "~" not in r["backend"]}
+    if arbiter in known and len(known) > 2 and apart == known - {arbiter}:
+        yield (
+            f"all but {arbiter} differ, and {arbiter}'s{kind} is the arbiter: the fault may be its "
+            "own: ask again with another --arbiter"
+        )
 
 
 def _cells(result: dict[str, Any]) -> tuple[Any, ...]:

@@ -20,11 +20,12 @@ State = Mapping[str, NDArray[Any]]
 def named(model: Model) -> dict[str, Variable]:
     """Give every variable of a model by its name, in the model's order.
 
-    A name is the layer's Caffe name (its attribute `caffe_name`, or the Keras name if it has none),
-    "/", and the variable's own name, such as `kernel`.
+    A name is the layer's Caffe name (its attribute `caffe_name`), "/", and the variable's own name,
+    such as `kernel`; of a layer without one its Keras name, "/", and the variable's path within it,
+    such as `kernel` or `query/kernel`.
 
     Raises:
-        InputError: Two variables have one name, as when models are nested.
+        InputError: Two variables have one name.
     """
     found: dict[str, Variable] = {}
     for layer in model.layers:
@@ -37,7 +38,11 @@ def named(model: Model) -> dict[str, Variable]:
 
 
 def _name(layer: Any, variable: Variable) -> str:
-    return f"{getattr(layer, 'caffe_name', layer.name)}/{variable.name}"
+    if hasattr(layer, "caffe_name"):
+        return f"{layer.caffe_name}/{variable.name}"
+    path = variable.path.split("/")  # with layers within the layer, and models around it
+    own = path[len(path) - path[::-1].index(layer.name) :] if layer.name in path else path
+    return "/".join((layer.name, *own))
 
 
 def by_layer(model: Model) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ranparity.caffe.arbiter.base import Tensor
 
@@ -44,12 +45,18 @@ class Noise:
         """
         import torch
 
+        return torch.from_numpy(self.drawn(tuple(like.shape), name, terms))
+
+    def drawn(self, shape: tuple[int, ...], name: str, terms: float) -> NDArray[np.float64]:
+        """Factors as an array of a shape; see `factors`."""
         words = hashlib.sha256(f"{self.seed}/{self.run}/{name}".encode()).digest()
         # Three times as fast as PyTorch's own generator, and 24 bits of a rounding are plenty.
         generator = np.random.Generator(np.random.SFC64(int.from_bytes(words[:16], "little")))
-        drawn = torch.from_numpy(np.asarray(generator.random(tuple(like.shape), np.float32)))
+        drawn = np.asarray(generator.random(shape, np.float32), np.float64)
         size = self.unit * math.sqrt(terms)
-        return drawn.double().mul_(2 * size).add_(1 - size)
+        drawn *= 2 * size
+        drawn += 1 - size
+        return drawn
 
     def on_value(self, x: Tensor, name: str, terms: float) -> Tensor:
         """A tensor with its elements moved; its gradient stays as it is."""

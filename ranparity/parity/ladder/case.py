@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 LEVELS = (1, 2, 3, 4, 5)
+SEPARATOR = ":"  # between a module and the function in it that gives a model
 STEPS = 16  # of levels 4 and 5
 TWINS = 8
 STEPS_BEFORE = 7  # that the optimizer has behind it at level 3
@@ -20,8 +21,8 @@ class Case:
     """A net in a state of its own, and what is compared of it.
 
     Attributes:
-        model: A name of the zoo, or of a narrow twin.
-        size: Height and width of the images, in pixels.
+        model: A name of the zoo, or of a narrow twin; or MODULE:FUNCTION, which gives any model.
+        size: Height and width of the images, in pixels; empty where the model alone has it.
         batch_size: How many images.
         seed: Of the tape that all numbers come from.
         precision: One of `backends.PRECISIONS`.
@@ -36,7 +37,7 @@ class Case:
     """
 
     model: str
-    size: tuple[int, int]
+    size: tuple[int, ...]
     batch_size: int
     seed: int = 0
     precision: str = "float32"
@@ -47,6 +48,11 @@ class Case:
     twins: int = TWINS
     fault: str = ""
     respect_frozen: bool = False
+
+    @property
+    def imported(self) -> bool:
+        """Whether the model is not this project's: it has no prototxt, and Keras's names."""
+        return SEPARATOR in self.model
 
     @property
     def program(self) -> Case:

@@ -11,18 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranparity.caffe.arbiter.run import Arbiter, Step
+from ranparity.caffe.arbiter.run import Step
 from ranparity.caffe.graph import Graph
-from ranparity.parity import caffe_weights
-from ranparity.parity.ladder import decisions, rounding
+from ranparity.parity.ladder import decisions, evidence, rounding
 from ranparity.parity.ladder.case import Case
 from ranparity.parity.ladder.decisions import Differing
-from ranparity.parity.ladder.references import UNDECIDED, References
+from ranparity.parity.ladder.references import (
+    UNDECIDED,
+    CaffeReferences,
+    Executed,
+    References,
+)
 from ranparity.parity.ladder.rounding import Row
 from ranparity.parity.ladder.store import Store
 
 Arrays = Mapping[str, NDArray[Any]]
-GRADIENT = "gradient"
 PASS, FAIL = "pass", "fail"
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
 
@@ -127,7 +130,7 @@ class Result:
 
 def forward(case: Case, backend: str, found: Store, references: References) -> Result:
     """Level 1: every blob in inference mode."""
-    return _forward(case, backend, _blobs(case, found, "1/blob"), references)
+    return _forward(case, backend, evidence.blobs(case, found, "1/blob"), references)
 
 
 def _forward(case: Case, backend: str, given: Arrays, references: References) -> Result:
@@ -135,18 +138,10 @@ def _forward(case: Case, backend: str, given: Arrays, references: References) ->
     return _result(case, backend, 1, rows, references.arbiter)
 
 
-def evidence(case: Case, found: Store, level: int) -> dict[str, NDArray[Any]]:
-    """Give a backend's tensors of level 1 or 2 by KIND/NAME, in Caffe's layouts."""
-    tensors = {f"blob/{name}": x for name, x in _blobs(case, found, f"{level}/blob").items()}
-    if level == 2:
-        tensors |= _after(found, "3") | _after(found, "2")
-    return tensors
-
-
 Opinion = Callable[[Graph, NDArray[Any], Arrays], Arrays]
 
 
-def opinion(case: Case, name: str, forward: Opinion, references: References) -> Result:
+def opinion(case: Case, name: str, forward: Opinion, references: CaffeReferences) -> Result:
     """Level 1 of another reader of Caffe, with the weights and images of the references.
 
     Args:
@@ -158,7 +153,7 @@ def opinion(case: Case, name: str, forward: Opinion, references: References) -> 
     question = references.question
     (images,) = question.inputs.values()
     weights = {key: x.numpy() for key, x in question.weights.items()}
-    given = forward(references.arbiter.graph, images.numpy(), weights)
+    given = forward(question.arbiter.graph, images.numpy(), weights)
     return _forward(case, name, given, references)
 
 
@@ -175,21 +170,23 @@ def training(
         prefix: What the evidence's names begin with: `4@STEP/` of a lockstep run.
     """
     arbiter = references.arbiter
-    given = _blobs(case, found, f"{prefix}2/blob")
+    given = evidence.blobs(case, found, f"{prefix}2/blob")
     theirs = arbiter.decisions(_decided(given, references))
     ours = arbiter.decisions(_decided({}, references))
     differing = list(decisions.compare(references, theirs, ours))
     if differing:
         references = references.deciding(theirs)
     probed = {f"blob/{name}": given.get(name) for name in _made(arbiter, training=True)}
-    of_run, other = _after(found, f"{prefix}3"), _after(found, f"{prefix}2")
+    of_run = evidence.after(case, found, f"{prefix}3")
+    other = evidence.after(case, found, f"{prefix}2")
     of_probe = of_run | other
     names = references.names
     gradients = ["loss", *reversed(_of(names, "gradient")), *_of(names, "statistic")]
     state = [*_of(names, "weight"), *_of(names, "kept"), *_of(names, "statistic")]
+    row = _row if references.takes_decisions else _undecided
     rows = [_row(name, x, references) for name, x in probed.items()]
-    rows += [_row(name, of_probe.get(name), references) for name in gradients]
-    moved = [_row(name, of_probe.get(name), references) for name in state]
+    rows += [row(name, of_probe.get(name), references) for name in gradients]
+    moved = [row(name, of_probe.get(name), references) for name in state]
     if any(name in other for name in state):
         moved += [_of_run(name, of_run.get(name), references) for name in ["loss", *state]]
     return (
@@ -214,12 +211,12 @@ def pair(
         references: Of inference at level 1, of the step at level 2.
     """
     arbiter = references.arbiter
-    training = references.question.training
+    training = references.training
     level = 2 if training else 1
-    tensors = [evidence(case, found, level) for found in (one, other)]
+    tensors = [evidence.of_level(case, found, level) for found in (one, other)]
     names = [f"blob/{name}" for name in _made(arbiter, training=training)]
     if training:
-        blobs = [_blobs(case, found, "2/blob") for found in (one, other)]
+        blobs = [evidence.blobs(case, found, "2/blob") for found in (one, other)]
         theirs = [arbiter.decisions(_decided(found, references)) for found in blobs]
         known = references.names
         names += ["loss", *_of(known, "statistic")]
@@ -244,20 +241,28 @@ RUN = "run/"  # before a tensor of the step without probes, where that has other
 
 
 def _of_run(name: str, found: NDArray[Any] | None, references: References) -> Row:
-    """Judge a tensor of a step whose decisions cannot be read.
+    """Judge a tensor of a step whose blobs, and so its decisions, cannot be read.
 
     A compiler may fuse a step that gives no blobs in another way, and then its blobs are a rounding
-    apart, and so are its decisions. What comes before any gradient does not depend on them; the
-    rest, where it is further away than such roundings alone would have it, is held against what
-    turned decisions explain.
+    apart, and so are its decisions.
+    """
+    row = _undecided(name, found, references)
+    return dataclasses.replace(row, tensor=RUN + row.tensor)
+
+
+def _undecided(name: str, found: NDArray[Any] | None, references: References) -> Row:
+    """Judge a tensor where nobody knows what was decided.
+
+    What comes before any gradient does not depend on it; the rest, where it is further away than
+    roundings alone would have it, is held against what turned decisions explain.
     """
     row = _row(name, found, references)
-    if (row.rho or 0) > UNDECIDED and name.startswith(("weight/", "kept/")):
+    if (row.rho or 0) > UNDECIDED and name.startswith(("gradient/", "weight/", "kept/")):
         noise = references.undecided_noise(name)
         assert found is not None  # noqa: S101  (or it could not differ)
         row = rounding.compare(name, found, references.value(name), noise, references.precision)
         row = dataclasses.replace(row, reason="its decisions cannot be read")
-    return dataclasses.replace(row, tensor=RUN + row.tensor)
+    return row
 
 
 def lockstep(case: Case, backend: str, parts: Sequence[tuple[int, Result]]) -> Result:
@@ -282,17 +287,7 @@ def _decided(given: Arrays, references: References) -> dict[str, NDArray[Any]]:
     }
 
 
-def _blobs(case: Case, found: Store, prefix: str) -> Arrays:
-    """Blobs by Caffe's names, NCHW."""
-    return {name: _in_caffe(case, blob) for name, blob in found.under(prefix).items()}
-
-
-def _in_caffe(case: Case, blob: NDArray[Any]) -> NDArray[Any]:
-    last = case.data_format == "channels_last" and blob.ndim == 4
-    return blob.transpose(0, 3, 1, 2) if last else blob
-
-
-def _made(arbiter: Arbiter, *, training: bool = False) -> list[str]:
+def _made(arbiter: Executed, *, training: bool = False) -> list[str]:
     """What layers make, in graph order; training ends before the probabilities."""
     return [
         name
@@ -300,23 +295,6 @@ def _made(arbiter: Arbiter, *, training: bool = False) -> list[str]:
         if not (training and step.node.type == "Softmax" and step.node.inputs[0] == arbiter.logits)
         for name in step.node.outputs
     ]
-
-
-def _after(found: Store, prefix: str) -> dict[str, NDArray[Any]]:
-    """What a step leaves, by KIND/NAME.
-
-    Args:
-        found: The evidence.
-        prefix: Of which step; that with all to be read leaves what is not the other's, bit for bit.
-    """
-    tensors = {"loss": found[f"{prefix}/loss"]}
-    for name, value in caffe_weights.named(found.under(f"{prefix}/weights")).items():
-        kind = "statistic" if name.rpartition("/")[2] in ("mean", "variance") else "weight"
-        tensors[f"{kind}/{name}"] = value
-    for name, value in caffe_weights.slots_named(found.under(f"{prefix}/slots")).items():
-        of, _, slot = name.rpartition("/")
-        tensors[f"{GRADIENT}/{of}" if slot == GRADIENT else f"kept/{name}"] = value
-    return tensors
 
 
 def _of(names: Iterable[str], kind: str) -> list[str]:
@@ -336,7 +314,7 @@ def _result(
     backend: str,
     level: int,
     rows: list[Row],
-    arbiter: Arbiter,
+    arbiter: Executed,
     differing: list[Differing] | None = None,
 ) -> Result:
     first = next((row for row in rows if row.verdict in rounding.FAILED), None)
@@ -344,7 +322,7 @@ def _result(
     return Result(case, backend, level, rows, differing or [], found)
 
 
-def _difference(tensor: str, rows: list[Row], arbiter: Arbiter) -> Difference:
+def _difference(tensor: str, rows: list[Row], arbiter: Executed) -> Difference:
     """Say what is known of the layer that a tensor is of."""
     kind, _, name = tensor.removeprefix(RUN).partition("/")
     if kind == "kept":
@@ -362,12 +340,12 @@ def _difference(tensor: str, rows: list[Row], arbiter: Arbiter) -> Difference:
                 step.facts.attributes,
                 inputs,
                 agreed if known else None,
-                _behind(step, arbiter) if kind == GRADIENT else (),
+                _behind(step, arbiter) if kind == evidence.GRADIENT else (),
             )
     return Difference(tensor)
 
 
-def _behind(step: Step, arbiter: Arbiter) -> tuple[str, ...]:
+def _behind(step: Step, arbiter: Executed) -> tuple[str, ...]:
     """The layers that read what a layer gives, and so on up to those with weights."""
     carrying, found = set(step.node.outputs), []
     for later in arbiter.steps:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,13 @@ from keras import ops
 from numpy.typing import NDArray
 
 from ranparity.models.building import deep, functional
-from ranparity.models.describe import caffe_layers, tops
+from ranparity.models.describe import tops
 from ranparity.training.update import Root, Tensor, Tensors, Update, Updated
 from ranparity.training.variables import Model
 
 GRADIENT = "gradient"
 TAPPED = "blob of "
+FACTORS = "factors"
 Blobs = list[tuple[str, tuple[int | None, ...]]]
 
 
@@ -45,6 +47,55 @@ class Tap(keras.layers.Layer):
         """Give the tensor as it is."""
         self.kept.assign(inputs)
         return inputs
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Give the shape without a trace, which would take a batch of another size."""
+        return keras.KerasTensor(inputs.shape, inputs.dtype)
+
+
+class Mark(keras.layers.Layer):
+    """Passes a tensor on as it is, and has its name.
+
+    Args:
+        name: Of the tensor.
+        **kwargs: What every Keras layer takes.
+    """
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(name=layer_name(f"mark-{name}"), autocast=False, **kwargs)
+        self.caffe_name = name
+
+    def call(self, inputs: Any) -> Any:
+        """Give the tensor."""
+        return inputs
+
+
+class Factors(keras.layers.Layer):
+    """Multiplies a tensor, or the gradient through it, by factors that a variable holds.
+
+    Args:
+        name: Of the layer.
+        batch: Images in a batch: a variable's shape is fixed.
+        gradient: Whether it is the gradient that is multiplied.
+    """
+
+    def __init__(self, name: str, batch: int, *, gradient: bool) -> None:
+        super().__init__(name=layer_name(name), trainable=False)
+        self._batch, self._gradient = batch, gradient
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the variable."""
+        shape = tuple(self._batch if side is None else side for side in input_shape)
+        self.factors = self.add_weight(
+            shape=shape, initializer="ones", trainable=False, name=FACTORS
+        )
+
+    def call(self, inputs: Any) -> Any:
+        """Give the tensor, multiplied or as it is."""
+        moved = inputs * self.factors
+        if self._gradient:
+            return ops.stop_gradient(inputs - moved) + moved
+        return inputs + ops.stop_gradient(moved - inputs)
 
     def compute_output_spec(self, inputs: Any) -> Any:
         """Give the shape without a trace, which would take a batch of another size."""
@@ -79,11 +130,16 @@ def recording(update: Update) -> Recording:
     return Recording(update.rule, update.momentum, update.weight_decay, update)
 
 
+def layer_name(name: str) -> str:
+    """Give a name as a layer of any backend can have it."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", name)
+
+
 def tapped(model: Model, batch: int) -> Model:
     """Give a model of the same layers and variables with a tap behind each layer.
 
     Args:
-        model: Of this project's layers.
+        model: Of layers that have a `caffe_name`; those without pass on unseen.
         batch: Images in a batch.
     """
 
@@ -94,7 +150,7 @@ def tapped(model: Model, batch: int) -> Model:
         found = keras.tree.flatten(made)
         names = tops(layer, len(found))
         taps = [
-            Tap(name, batch, name=f"tap-{name}".replace("/", "-"), dtype=layer.dtype_policy)(x)
+            Tap(name, batch, name=layer_name(f"tap-{name}"), dtype=layer.dtype_policy)(x)
             for name, x in zip(names, found, strict=True)
         ]
         return taps if isinstance(made, list | tuple) else taps[0]
@@ -109,7 +165,7 @@ def flat(model: Model) -> tuple[Model, Blobs]:
     """Give a model whose output is all blobs in one row, and their names and shapes in order.
 
     Args:
-        model: Of this project's layers.
+        model: As `tapped` takes it.
     """
     found = list(_blobs(model))
     rows = [ops.reshape(tensor, (-1,)) for _, tensor in found]
@@ -118,7 +174,9 @@ def flat(model: Model) -> tuple[Model, Blobs]:
 
 
 def _blobs(model: Model) -> Iterator[tuple[str, Any]]:
-    for layer in caffe_layers(model):
+    for layer in model.layers:
+        if not hasattr(layer, "caffe_name"):
+            continue
         found = keras.tree.flatten(layer.output)
         yield from zip(tops(layer, len(found)), found, strict=True)
 

@@ -8,10 +8,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,10 @@ from ranparity.caffe.arbiter import run
 from ranparity.caffe.arbiter.base import Tensors
 from ranparity.caffe.arbiter.explained import RUNS, UNDECIDED_RUNS, Question, answer, explained
 from ranparity.caffe.arbiter.noise import UNIT_ROUNDOFF
-from ranparity.caffe.arbiter.run import Arbiter
+from ranparity.caffe.arbiter.run import Arbiter, Step
 from ranparity.caffe.arbiter.solver import Solver
 from ranparity.data import digest
+from ranparity.errors import InputError
 from ranparity.models import zoo
 from ranparity.parity import caffe_weights
 from ranparity.parity.check import pool_whole_map
@@ -157,34 +158,52 @@ def asked(case: Case, start: Store, prefix: str, *, training: bool) -> Asked:
     )
 
 
+class Executed(Protocol):
+    """A net that the arbiter has run, as the judge sees it."""
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """Its layers, in graph order."""
+
+    @property
+    def decides(self) -> Sequence[Step]:
+        """The layers whose decisions can be read off a backend's blobs."""
+
+    @property
+    def logits(self) -> str:
+        """The blob that a Softmax at its end reads, which training ends before; empty for none."""
+
+    def decisions(self, blobs: Mapping[str, Any]) -> dict[str, Any]:
+        """Give what those layers decide where blobs are these, by the name of their top."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class References:
-    """What the arbiter gives, from disk where it has been computed before.
+    """What an arbiter gives, as it has been written down.
 
     Attributes:
         tensors: `value/NAME` in float64, and `squares/NAME` (see `explained.Reference`).
-        question: What was asked.
+        arbiter: The net.
+        training: Whether it is a step of training, or inference.
         undecided: Gives the squares of runs that decide for themselves, in a noise of `UNDECIDED`
             times the size: all decisions that a rounding can have turned are turned in some.
         precision: Whose noise is meant.
         others: Tensors that take the place of some, by name.
+        takes_decisions: Whether the arbiter can be told what a backend has decided.
     """
 
     tensors: Store
-    question: Question
+    arbiter: Executed
+    training: bool
     undecided: Callable[[], Store]
     precision: str = MEASURED
     others: Arrays = dataclasses.field(default_factory=dict)
+    takes_decisions: ClassVar[bool] = False
 
     @property
     def names(self) -> list[str]:
         """All tensors, by KIND/NAME."""
         return self.tensors.names("value")
-
-    @property
-    def arbiter(self) -> Arbiter:
-        """The net."""
-        return self.question.arbiter
 
     def value(self, name: str) -> NDArray[Any]:
         """Give a tensor by KIND/NAME."""
@@ -204,13 +223,33 @@ class References:
         return noise_in(self.precision, float(np.sqrt(squares.sum())))
 
     def deciding(self, decisions: Tensors) -> References:
+        """Give what the arbiter gives with the decisions of another.
+
+        Raises:
+            InputError: It cannot be told what to decide.
+        """
+        raise InputError(f"decisions: nobody can give {', '.join(decisions)} to this arbiter")
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class CaffeReferences(References):
+    """What the arbiter gives that runs a prototxt, from disk where it has been computed before.
+
+    Attributes:
+        question: What was asked.
+    """
+
+    question: Question
+    takes_decisions: ClassVar[bool] = True
+
+    def deciding(self, decisions: Tensors) -> References:
         """Give what the arbiter gives with the decisions of another."""
         found = answer(self.question, decisions=decisions).tensors
         others = {name: x.numpy() for name, x in found.items() if not name.startswith("blob/")}
         return dataclasses.replace(self, others=others)
 
 
-def find(what: Asked, cache: Path, precision: str = MEASURED) -> References:
+def find(what: Asked, cache: Path, precision: str = MEASURED) -> CaffeReferences:
     """Give references, computed unless they are on disk.
 
     Args:
@@ -226,7 +265,9 @@ def find(what: Asked, cache: Path, precision: str = MEASURED) -> References:
         return _kept(question, cache / f"{what.digest}-undecided", UNDECIDED * unit, free=True)
 
     found = _kept(question, cache / what.digest, unit, free=False)
-    return References(found, question, undecided, precision)
+    return CaffeReferences(
+        found, question.arbiter, question.training, undecided, precision, question=question
+    )
 
 
 def _kept(question: Question, folder: Path, unit: float, *, free: bool) -> Store:

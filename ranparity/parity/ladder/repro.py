@@ -25,7 +25,7 @@ from ranparity.caffe.arbiter.run import Step
 from ranparity.errors import InputError
 from ranparity.files import write_bytes, write_text
 from ranparity.parity.ladder.judge import Result
-from ranparity.parity.ladder.references import References
+from ranparity.parity.ladder.references import CaffeReferences
 
 Array = NDArray[Any]
 Body = tuple[list[str], dict[str, Array]]  # lines of code that end in `return`, and constants
@@ -203,7 +203,9 @@ GRADIENTS = {
 """Of each backend, the gradient of a parameter."""
 
 
-def write(result: Result, given: Mapping[str, Array], references: References, folder: Path) -> Path:
+def write(
+    result: Result, given: Mapping[str, Array], references: CaffeReferences, folder: Path
+) -> Path:
     """Write the script and its numbers.
 
     Args:
@@ -246,7 +248,7 @@ def write(result: Result, given: Mapping[str, Array], references: References, fo
 
 
 def _tensors(
-    step: Step, tensor: str, backend: Mapping[str, Array], references: References
+    step: Step, tensor: str, backend: Mapping[str, Array], references: CaffeReferences
 ) -> dict[str, Array]:
     """What the layer read, its weights, what was found, and what float64 gives for the same."""
     question = references.question

@@ -16,17 +16,20 @@ from ranparity.caffe import opencv
 from ranparity.caffe.arbiter.run import use_threads
 from ranparity.data.download import default_cache
 from ranparity.errors import InputError
-from ranparity.parity.ladder import free_run, judge, references, repro, rounding
-from ranparity.parity.ladder.case import Case, Job
+from ranparity.parity.ladder import free_run, judge, keras_references, references, repro, rounding
+from ranparity.parity.ladder.case import LARGE, Case, Job
+from ranparity.parity.ladder.evidence import of_level
 from ranparity.parity.ladder.judge import Result
-from ranparity.parity.ladder.references import References
-from ranparity.parity.ladder.store import Store
+from ranparity.parity.ladder.references import CaffeReferences, References
+from ranparity.parity.ladder.store import Store, give_up
 from ranparity.training import environment
 from ranparity.workers import WorkerError, ahead, end_all, stream
 
 WORKER = "ranparity.parity.ladder.worker"
+KERAS_ARBITER = "ranparity.parity.ladder.keras_arbiter"
 OPENCV = "opencv"
-PAIRED = "float64"  # in which the arbiter rounds as much as a backend
+PROTOTXT = "prototxt"
+DOUBLE = "float64"  # the arbiters' precision, in which they round as much as a backend
 SAME = ("weights", "slots", "batch")  # digests of what all backends begin with
 Say = Callable[[str], None]
 
@@ -50,6 +53,7 @@ class Found:
         peak_memory: In bytes, of each backend's process and of the judge's.
         digests: Of what the backends began with.
         scripts: That replay the first difference, by backend, or why there is none.
+        arbiter: What all is held against.
     """
 
     case: Case
@@ -61,6 +65,7 @@ class Found:
     peak_memory: dict[str, int | None] = dataclasses.field(default_factory=dict)
     digests: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
     scripts: dict[str, str] = dataclasses.field(default_factory=dict)
+    arbiter: str = ""
 
     def to_json(self, *, rows: bool = False) -> dict[str, Any]:
         """It as data that JSON can hold."""
@@ -72,6 +77,7 @@ class Found:
             found.append(content)
         return {
             "case": self.case.to_json(),
+            "arbiter": self.arbiter,
             "limit": rounding.LIMIT,
             "results": [*found, *self._free_results()],
             "free_run": self.runs,
@@ -123,6 +129,7 @@ class Ladder:
         say: Told what is going on, in a line.
         opencv: Whether OpenCV gives its opinion too, at level 1.
         repro: Folder for scripts that replay the layer of the first tensor that differs.
+        arbiter: The backend whose float64 an imported model is held against.
     """
 
     def __init__(
@@ -134,30 +141,29 @@ class Ladder:
         *,
         opencv: bool = False,
         repro: Path | None = None,
+        arbiter: str = "tensorflow",
     ) -> None:
         self._backends, self._work, self._cache, self._say = backends, work, cache, say
         self._opencv, self._repro = opencv, repro
+        self._arbiter = arbiter
         work.mkdir(parents=True, exist_ok=True)
         cache.mkdir(parents=True, exist_ok=True)
 
     def run(self, case: Case) -> Found:
-        """Run a case on all backends and judge it; a backend whose process dies has failed."""
-        found = Found(case)
+        """Run a case on all backends and judge it; a backend whose process dies has failed.
+
+        Raises:
+            InputError: An imported model cannot be run.
+        """
+        found = Found(case, arbiter=f"{self._arbiter if case.imported else PROTOTXT}, {DOUBLE}")
         place = Path(tempfile.mkdtemp(prefix="ladder-", dir=self._work))
         begun = time.perf_counter()
         use_threads(1)  # a backend's process is busy beside it
         try:
-            workers = {name: self._start(case, name, place) for name in self._backends[:1]}
-            for number, backend in enumerate(self._backends):
-                self._say(f"{case.model}: running on {backend}")
-                done = self._finish(found, backend, workers[backend])
-                for later in self._backends[number + 1 : number + 2]:
-                    workers[later] = self._start(case, later, place)
-                if done:
-                    self._judge(found, backend, place)
+            self._run_all(found, place)
             if self._opencv and 1 in case.levels:
                 self._ask_opencv(found, place)
-            if case.precision == PAIRED:
+            if case.precision == DOUBLE:
                 self._judge_pairs(found, place)
             if 5 in case.levels:
                 self._compare_runs(found, place)
@@ -169,6 +175,22 @@ class Ladder:
         found.seconds["all"] = round(time.perf_counter() - begun, 1)
         found.peak_memory["judge"] = environment.peak_memory()
         return found
+
+    def _run_all(self, found: Found, place: Path) -> None:
+        """Run each backend, and judge it while others run."""
+        case, together = found.case, _together(found.case)
+        workers = {name: self._start(case, name, place) for name in self._backends[:together]}
+        for number, backend in enumerate(self._backends):
+            self._say(f"{case.model}: running on {backend}")
+            done = self._finish(found, backend, workers[backend])
+            for later in self._backends[number + together : number + together + 1]:
+                workers[later] = self._start(case, later, place)
+            if done and case.imported and number == 0:
+                self._ask_keras(found, place)
+            if done:
+                self._judge(found, backend, place)
+            else:
+                give_up(place / backend)
 
     def _start(self, case: Case, backend: str, place: Path) -> Iterator[dict[str, Any]]:
         first = self._backends[0]
@@ -184,6 +206,12 @@ class Ladder:
             found.environments[backend] = next(lines, {}).get("environment", {})
             (done,) = lines
         except (WorkerError, ValueError, InputError) as error:
+            if (
+                found.case.imported
+                and backend == self._backends[0]
+                and isinstance(error, InputError)
+            ):
+                raise
             found.failures[backend] = str(error)
             return False
         if "error" in done:
@@ -200,7 +228,8 @@ class Ladder:
         try:
             common = Store(place / self._backends[0])
             evidence = Store(place / backend)
-            results = list(judged(found.case, backend, evidence, common, self._cache))
+            cache = _keras_cache(place) if found.case.imported else self._cache
+            results = list(judged(found.case, backend, evidence, common, cache))
             found.results += results
             self._write_script(found, evidence, results)
         except InputError as error:
@@ -213,8 +242,8 @@ class Ladder:
         first = next((r for r in results if r.first and r.level in (1, 2)), None)
         if self._repro is None or first is None:
             return
-        reference = _reference(found.case, evidence, self._cache, training=first.level == 2)
-        tensors = judge.evidence(found.case, evidence, first.level)
+        reference = _of_caffe(found.case, evidence, self._cache, training=first.level == 2)
+        tensors = of_level(found.case, evidence, first.level)
         try:
             script = repro.write(first, tensors, reference, self._repro)
             found.scripts[first.backend] = f"{script}"
@@ -228,7 +257,7 @@ class Ladder:
         try:
             started = next(name for name in self._backends if name not in found.failures)
             evidence = Store(place / started)
-            reference = _reference(found.case, evidence, self._cache, training=False)
+            reference = _of_caffe(found.case, evidence, self._cache, training=False)
             found.results.append(judge.opinion(found.case, OPENCV, opencv.forward, reference))
         except StopIteration:
             found.failures[OPENCV] = "no backend has written the weights that it would start with"
@@ -241,12 +270,33 @@ class Ladder:
         stores = {
             name: Store(place / name) for name in self._backends if name not in found.failures
         }
+        cache = _keras_cache(place) if found.case.imported else self._cache
         for one, other in itertools.combinations(stores, 2):
             for level, training in ((1, False), (2, True)):
                 if level in found.case.levels:
-                    reference = _reference(found.case, stores[one], self._cache, training=training)
+                    reference = _reference(found.case, stores[one], cache, training=training)
                     both = stores[one], stores[other]
                     found.results.append(judge.pair(found.case, (one, other), *both, reference))
+
+    def _ask_keras(self, found: Found, place: Path) -> None:
+        """Let a backend's float64 be the arbiter of a model that has no prototxt."""
+        self._say(f"{found.case.model}: {self._arbiter}'s float64 is the arbiter")
+        begun = time.perf_counter()
+        first = self._backends[0]
+        job = Job(found.case.to_json(), str(_keras_cache(place)), str(place / first))
+        path = place / "arbiter.json"
+        path.write_text(json.dumps([dataclasses.asdict(job)]), encoding="utf-8")
+        try:
+            (done,) = stream(self._arbiter, KERAS_ARBITER, [str(path)])
+        except WorkerError as error:
+            raise InputError(
+                f"{found.case.model}: {self._arbiter} cannot be its arbiter: ask with another "
+                f"--arbiter. {error}"
+            ) from None
+        found.peak_memory["arbiter"] = done["peak_memory"]
+        if not done["whole"]:
+            found.arbiter += ", of which Keras makes float32 in places"
+        found.seconds["arbiter"] = round(time.perf_counter() - begun, 1)
 
     def _compare_runs(self, found: Found, place: Path) -> None:
         names = [name for name in self._backends if name not in found.failures]
@@ -256,6 +306,11 @@ class Ladder:
             "data": Store(place / names[0]).about["data"] if names else "",
             "verdicts": dict(free_run.verdicts(pairs)),
         }
+
+
+def _together(case: Case) -> int:
+    """How many backends run at once: two, unless memory is dear or the first one has to begin."""
+    return 1 if case.imported or max(case.size) > LARGE else 2
 
 
 def judged(
@@ -268,7 +323,7 @@ def judged(
         backend: Whose evidence it is.
         evidence: What it has written.
         common: The evidence that holds the states of level 4.
-        cache: Folder where the arbiter's tensors are kept.
+        cache: Folder where the arbiter's tensors are kept: of an imported model beside `common`.
     """
     if 1 in case.levels:
         expected = _reference(case, evidence, cache, training=False)
@@ -291,5 +346,17 @@ def _reference(
     case: Case, evidence: Store, cache: Path, prefix: str = "start", *, training: bool
 ) -> References:
     """Give what the arbiter gives for a moment of some evidence."""
+    if case.imported:
+        return keras_references.read(cache, prefix, case.precision, training=training)
+    return _of_caffe(case, evidence, cache, prefix, training=training)
+
+
+def _of_caffe(
+    case: Case, evidence: Store, cache: Path, prefix: str = "start", *, training: bool
+) -> CaffeReferences:
     asked = references.asked(case, evidence, prefix, training=training)
     return references.find(asked, cache, case.precision)
+
+
+def _keras_cache(place: Path) -> Path:
+    return place / "arbiter"

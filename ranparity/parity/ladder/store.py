@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ranparity.errors import InputError
 from ranparity.files import write_text
 
 INDEX = "index.json"  # written last: a folder without it is not whole
+WAIT = 0.1  # seconds
 
 
 class Writer:
@@ -98,3 +100,25 @@ class Store(Mapping[str, NDArray[Any]]):
 def is_whole(folder: Path) -> bool:
     """Whether a folder has been filled to its end."""
     return (folder / INDEX).is_file()
+
+
+def wait_for(folder: Path) -> Store:
+    """Give the tensors of a folder that another process fills, once it has.
+
+    Raises:
+        InputError: It has been given up (see `give_up`).
+    """
+    while not is_whole(folder):
+        if _given_up(folder).exists():
+            raise InputError(f"{folder.name} has failed, whose run others take their states from")
+        time.sleep(WAIT)
+    return Store(folder)
+
+
+def give_up(folder: Path) -> None:
+    """Say to those that wait for a folder that nobody will fill it."""
+    _given_up(folder).touch()
+
+
+def _given_up(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.given-up")

@@ -5,6 +5,7 @@ printed first that says what it runs on, and one for each case. Variables go by 
 Keras's layouts, and blobs by Caffe's names, in the data format of the case:
 
     start/weights/NAME, start/slots/NAME/SLOT, start/images, start/targets, start/step, start/rate
+    given/NAME                  of an imported model: what it brings
     1/blob/NAME                                 inference mode
     2/blob/NAME, 2/slots/NAME/gradient, 2/loss  training mode, with all to be read; and of
         2/weights/NAME, 2/slots/NAME/SLOT       after it those that are not 3's bit for bit
@@ -31,12 +32,13 @@ from numpy.typing import NDArray
 
 from ranparity.data import digest
 from ranparity.data.tape import Tape
-from ranparity.models import zoo
+from ranparity.errors import InputError
 from ranparity.parity.ladder import case as cases
 from ranparity.parity.ladder import faults, feed, probe, state
 from ranparity.parity.ladder.case import Case, Job
 from ranparity.parity.ladder.free_run import distance
-from ranparity.parity.ladder.store import Store, Writer
+from ranparity.parity.ladder.store import Store, Writer, wait_for
+from ranparity.parity.ladder.subjects import subject
 from ranparity.training import backends, environment, variables
 from ranparity.training.backends import Backend, Trainer
 from ranparity.training.update import IDLE, Update
@@ -108,6 +110,8 @@ def main(arguments: Sequence[str]) -> None:
                 program = Program(case.program, backend)
             found = program.run(case, Path(job.folder), Path(job.common) if job.common else None)
         except Exception as error:  # of any kind: the next case may do
+            if case.imported and isinstance(error, InputError):
+                raise
             traceback.print_exc()
             found, program = {"error": f"{type(error).__name__}: {error}"}, None
         seconds = round(time.perf_counter() - begun, 3)
@@ -133,10 +137,9 @@ class Program:
 
     def __init__(self, case: Case, backend: Backend) -> None:
         self.case, self._backend = case, backend
-        self.entry = zoo.entry(case.model)
-        self.stage = feed.stage_of(self.entry)
+        self.subject = subject(case)
         self.fault = faults.named(case.fault)
-        self._text = self._prototxt() if "@" in case.model else ""
+        self._text = self.subject.prototxt()
 
     @cached_property
     def update(self) -> Update:
@@ -146,49 +149,29 @@ class Program:
     @property
     def _rule(self) -> Update:
         """The update rule as it should be."""
-        return Update(self.stage.update, self.stage.momentum, self.stage.weight_decay)
+        stage = self.subject.stage
+        return Update(stage.update, stage.momentum, stage.weight_decay)
 
     @cached_property
     def bare(self) -> tuple[Model, Trainer]:
         """What trains in `ranparity run`: the net up to its logits."""
-        model = self._build(classifier_activation=None)
-        if self.case.respect_frozen and self.entry.release.frozen:
-            _freeze(model)
+        model = self.subject.trained()
         self.fault.alter(model)
         return model, self._backend.trainer(model, self.update)
 
     @cached_property
     def tapped(self) -> Trainer:
         """The same layers and the same step, with every blob and gradient to be read."""
-        model = probe.tapped(self.bare[0], self.case.batch_size)
+        model = probe.tapped(self.subject.readable(self.bare[0]), self.case.batch_size)
         return self._backend.trainer(model, probe.recording(self.update))
 
     @cached_property
     def inferring(self) -> tuple[Trainer, probe.Blobs]:
-        """The net up to its probabilities, whose output is all blobs in a row."""
-        model = self._build()
+        """The net as it infers, whose output is all blobs in a row."""
+        model = self.subject.inferred()
         self.fault.alter(model)
         row, blobs = probe.flat(model)
         return self._backend.trainer(row, IDLE), blobs
-
-    def _build(self, **arguments: Any) -> Model:
-        import keras
-
-        first = self.case.data_format == "channels_first"
-        height, width = self.case.size
-        channels = self.entry.input_shape[2]
-        return self.entry.build(
-            input_shape=(channels, height, width) if first else (height, width, channels),
-            data_format=self.case.data_format,
-            initializer=keras.initializers.Zeros,
-            **arguments,
-        )
-
-    def _prototxt(self) -> str:
-        """Give the prototxt of a narrow twin, which has no file; of the net without a fault."""
-        from ranparity.models.export import to_prototxt
-
-        return to_prototxt(self._build(), self.entry.title)
 
     def run(self, case: Case, folder: Path, common: Path | None) -> dict[str, Any]:
         """Run a case; see `Job`.
@@ -197,16 +180,20 @@ class Program:
             Digests of what all backends begin with alike.
         """
         out, tape = Writer(folder), Tape(case.seed)
-        drawn = variables.initialise(self.bare[0], tape)
+        given = wait_for(common).under("given") if case.imported and common else {}
+        drawn = self.subject.start(self.bare[0], tape, given)
+        images, targets = self.subject.batch(tape)
         begun = Moment(
-            weights=state.weights(tape, drawn),
+            weights=self.subject.moved(tape, drawn),
             slots=state.slots(tape, self._empty_slots()),
-            images=state.images(tape, (case.batch_size, *case.size, self.entry.input_shape[2])),
-            targets=state.targets(tape, case.batch_size, self.entry.classes),
+            images=images,
+            targets=targets,
             step=cases.STEPS_BEFORE,
-            rate=self.stage.learning_rate,
+            rate=self.subject.stage.learning_rate,
         )
         begun.write(out, "start")
+        if case.imported:
+            out.add_all("given", drawn)
         if 1 in case.levels:
             self._infer(out, begun)
         if {2, 3} & set(case.levels):
@@ -232,16 +219,11 @@ class Program:
     def _empty_slots(self) -> dict[str, NDArray[Any]]:
         return {name: np.zeros_like(slot) for name, slot in self.bare[1].slots().items()}
 
-    def _images(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give images in the data format of the case."""
-        first = self.case.data_format == "channels_first"
-        return np.ascontiguousarray(images.transpose(0, 3, 1, 2)) if first else images
-
     def _infer(self, out: Writer, begun: Moment) -> None:
         """Level 1: every blob in inference mode, as `ranparity evaluate` runs a net."""
         trainer, blobs = self.inferring
         trainer.restore(begun.weights, trainer.slots())
-        row = trainer.logits(self._images(begun.images))
+        row = trainer.logits(self.subject.arranged(begun.images))
         for name, blob in probe.parted(row, blobs, self.case.batch_size):
             out.add(f"1/blob/{name}", blob)
 
@@ -272,7 +254,7 @@ class Program:
         """Take the step; gives the loss."""
         images, targets = self.fault.batch(moment.images, moment.targets)
         scalars = self.update.scalars(*self.fault.clock(self.case, moment.step, moment.rate))
-        return trainer.step(self._images(images), targets, scalars)
+        return trainer.step(self.subject.arranged(images), targets, scalars)
 
     def _run_freely(self, out: Writer, case: Case, drawn: Arrays) -> str:
         """Level 5: a run and its twins; and the states that level 4 begins at.
@@ -280,7 +262,7 @@ class Program:
         Returns:
             What it trains on.
         """
-        feeding, words = feed.feed(self.entry, case)
+        feeding, words = self.subject.feed()
         tape, trained = Tape(case.seed), self._trained
         path, losses = [_flat(drawn, trained)], []
         for moment, loss in self._free(case, feeding, drawn):
@@ -324,7 +306,7 @@ class Program:
                 images=images,
                 targets=targets,
                 step=step,
-                rate=feed.rate(self.stage, case, step),
+                rate=feed.rate(self.subject.stage, case, step),
             )
             yield moment, self._taken(trainer, moment)
 
@@ -333,20 +315,11 @@ class Program:
 
         The evidence goes into a folder beside that of the other levels.
         """
-        states = Store(common)
+        states = wait_for(common)
         out = Writer(folder.with_name(f"{folder.name}-lockstep"))
         for step in case.snapshots:
             self._step(out, Moment.read(states, f"4@{step}/start"), f"4@{step}/")
         out.close(case=case.to_json())
-
-
-def _freeze(model: Model) -> None:
-    """Freeze every BN, as the published files do: what Keras calls not trainable."""
-    from ranparity.models.layers import BN
-
-    for layer in model.layers:
-        if isinstance(layer, BN):
-            layer.trainable = False
 
 
 def _differ(one: NDArray[Any], other: NDArray[Any]) -> bool:

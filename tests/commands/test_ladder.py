@@ -32,6 +32,9 @@ def test_other_levels_are_refused(text: str) -> None:
         ladder.levels(text)
 
 
+MINE = "mine.nets:build"
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -43,6 +46,15 @@ def test_other_levels_are_refused(text: str) -> None:
         (["--twins", "0"], "--twins: expected 1 or more for level 5. Received: 0"),
         (["--seed", "-1"], "--seed: expected 0 or more. Received: -1"),
         (["--backends", "jax"], "--levels: level 5 holds backends against each other"),
+        (["--arbiter", "torch"], "--arbiter: attention56-cifar has a prototxt, which is executed"),
+        ([MINE, "--arbiter", "none"], "--arbiter: expected one of torch, tensorflow, jax"),
+        ([MINE, "--size", "32"], f"--size: expected a net with a prototxt, and {MINE} has none"),
+        ([MINE, "--repro", "here"], "--repro: expected a net with a prototxt"),
+        ([MINE, "--against", "opencv"], "--against: expected a net with a prototxt"),
+        ([MINE, "--respect-frozen"], "--respect-frozen: expected a net with a prototxt"),
+        ([MINE, "--data-format", "channels_first"], "--data-format: expected a net with a proto"),
+        (["a.9:build"], "or MODULE:FUNCTION such as my_package.my_module:build_model. Received"),
+        (["a.b:c d"], "or MODULE:FUNCTION such as my_package.my_module:build_model. Received"),
     ],
 )
 def test_bad_input_is_one_line(
@@ -132,3 +144,38 @@ def test_json_has_a_list_of_results_with_every_tensor(
     )
     assert [row["tensor"] for row in result["rows"]] == ["blob/a", "loss"]
     assert content["cases"][0]["verdict"] == "fail"
+
+
+def test_a_model_of_ones_own_is_asked_for_by_its_function(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = Told(found())
+    told.found.arbiter = "tensorflow, float64"
+    monkeypatch.setattr(run, "Ladder", told)
+    assert cli.main(["ladder", MINE]) == 0
+    (case,) = told.cases
+    assert (case.model, case.size, case.batch_size) == (MINE, (), 8)
+    assert case.imported
+    assert case.levels == (1, 2, 3, 4, 5)
+    shown = capsys.readouterr().out
+    assert f"{MINE}, batch 8, float32, seed 0: PASS; arbiter: tensorflow, float64" in shown
+    assert "the fault may be its own" not in shown
+
+
+@pytest.mark.parametrize(("apart", "said"), [(("torch", "jax"), True), (("jax",), False)])
+def test_the_arbiter_is_suspected_where_all_others_differ_from_it(
+    apart: tuple[str, ...],
+    said: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bad = Row("blob/a", rounding.DIFFERS, rho=500.0, worst=(0,), found=1.0, expected=2.0)
+    results = [
+        Result(CASE, name, 1, [bad], first=Difference("blob/a") if name in apart else None)
+        for name in ("torch", "tensorflow", "jax")
+    ]
+    one = Found(CASE, results, seconds={"all": 1.0}, arbiter="tensorflow, float64")
+    monkeypatch.setattr(run, "Ladder", Told(one))
+    assert cli.main(["ladder", MINE]) == 1
+    line = "all but tensorflow differ, and tensorflow's float64 is the arbiter"
+    assert (line in capsys.readouterr().out) is said

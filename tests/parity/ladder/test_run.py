@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ranparity.errors import InputError
 from ranparity.parity.ladder import run
 from ranparity.parity.ladder.case import Case
 from ranparity.parity.ladder.run import Found, Ladder
@@ -83,3 +84,20 @@ def test_a_free_run_that_parts_does_not_pass() -> None:
     assert found.verdict == "fail"
     assert [result["verdict"] for result in found.to_json()["results"]] == ["pass", "fail"]
     assert np.isfinite(len(found.to_json()["results"]))
+
+
+def refusing(*_: Any) -> Iterator[dict[str, Any]]:
+    yield {"environment": {}}
+    raise InputError("mine:build: expected a Keras model. Received: int")
+
+
+def test_a_model_of_ones_own_that_cannot_be_run_is_bad_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the first backend, which all others follow; a net of the zoo has only failed there."""
+    monkeypatch.setattr(run, "stream", refusing)
+    ladder = Ladder(["torch", "jax"], tmp_path / "work", tmp_path / "cache", nothing)
+    with pytest.raises(InputError, match=r"^mine:build: expected a Keras model"):
+        ladder.run(Case("mine:build", (), 2))
+    assert not list((tmp_path / "work").iterdir()), "tensors are removed"
+    assert set(ladder.run(dataclasses.replace(CASE, levels=(1,))).failures) == {"torch", "jax"}

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ranparity.errors import InputError
-from ranparity.parity.ladder.store import INDEX, Store, Writer, is_whole
+from ranparity.parity.ladder.store import (
+    INDEX,
+    Store,
+    Writer,
+    give_up,
+    is_whole,
+    wait_for,
+)
 
 
 def filled(folder: Path) -> Path:
@@ -57,3 +66,26 @@ def test_damage_is_told_with_the_file(tmp_path: Path) -> None:
     (folder / INDEX).write_text("{")
     with pytest.raises(InputError, match="expected tensors"):
         Store(folder)
+
+
+def test_who_waits_for_a_folder_gets_it_once_it_is_whole(tmp_path: Path) -> None:
+    out = Writer(tmp_path / "first")
+    out.add("a", np.arange(3))
+
+    def close() -> None:
+        time.sleep(0.3)
+        out.close(case="late")
+
+    thread = threading.Thread(target=close)
+    thread.start()
+    found = wait_for(tmp_path / "first")
+    thread.join()
+    assert found.about == {"case": "late"}
+    assert found["a"].tolist() == [0, 1, 2]
+
+
+def test_who_waits_for_a_folder_that_is_given_up_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "torch"
+    give_up(folder)
+    with pytest.raises(InputError, match=r"^torch has failed, whose run others take their states"):
+        wait_for(folder)

@@ -1,8 +1,13 @@
-"""Named tensors in a folder, one file each, so that they can be read one at a time."""
+"""Named tensors in a folder, one behind the other in a file that is mapped, not read.
+
+A file for each of ten thousand tensors would cost more than what is done with them.
+"""
 
 from __future__ import annotations
 
 import json
+import math
+import mmap
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -16,7 +21,10 @@ from ranparity.errors import InputError
 from ranparity.files import write_text
 
 INDEX = "index.json"  # written last: a folder without it is not whole
+DATA = "tensors.bin"
+ALIGNED = 64  # bytes
 WAIT = 0.1  # seconds
+Place = tuple[str, tuple[int, ...], int]  # type, shape, and the byte that it begins at
 
 
 class Writer:
@@ -33,12 +41,14 @@ class Writer:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self._folder = folder
-        self._files: dict[str, str] = {}
+        self._places: dict[str, Place] = {}
+        self._file = (folder / DATA).open("wb")
 
     def add(self, name: str, tensor: NDArray[Any]) -> None:
         """Write a tensor."""
-        self._files[name] = f"{len(self._files)}.npy"
-        np.save(self._folder / self._files[name], tensor, allow_pickle=False)
+        self._file.write(bytes(-self._file.tell() % ALIGNED))
+        self._places[name] = tensor.dtype.str, tensor.shape, self._file.tell()
+        self._file.write(np.asarray(tensor, order="C").data)
 
     def add_all(self, prefix: str, tensors: Mapping[str, NDArray[Any]]) -> None:
         """Write tensors by PREFIX/NAME."""
@@ -47,12 +57,13 @@ class Writer:
 
     def close(self, **about: Any) -> None:
         """Write down what the tensors are called, and what else there is to say of them."""
-        content = {"about": about, "tensors": self._files}
+        self._file.close()
+        content = {"about": about, "tensors": self._places}
         write_text(self._folder / INDEX, json.dumps(content) + "\n")
 
 
 class Store(Mapping[str, NDArray[Any]]):
-    """The tensors of a folder by name, each read from its file when it is asked for.
+    """The tensors of a folder by name, each in its file until it is used.
 
     Args:
         folder: What a `Writer` has filled.
@@ -66,7 +77,7 @@ class Store(Mapping[str, NDArray[Any]]):
         try:
             content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
             self.about: dict[str, Any] = content["about"]
-            self._files: dict[str, str] = content["tensors"]
+            self._places: dict[str, Place] = content["tensors"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{folder}: expected tensors and their {INDEX}: {type(error).__name__}: {error}: "
@@ -74,18 +85,28 @@ class Store(Mapping[str, NDArray[Any]]):
             ) from None
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        path = self.folder / self._files[name]
+        kind, shape, start = self._places[name]
+        count = math.prod(shape)
+        if not count:
+            return np.empty(shape, kind)
+        first = start % mmap.ALLOCATIONGRANULARITY
+        end, at = first + count * np.dtype(kind).itemsize, start - first
         try:
-            found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+            with (self.folder / DATA).open("rb") as file:  # a map each, which ends with its tensor
+                data = mmap.mmap(file.fileno(), end, access=mmap.ACCESS_READ, offset=at)
         except (OSError, ValueError) as error:
-            raise InputError(f"{path}: expected a tensor: {error}: remove {self.folder}") from None
-        return found
+            raise InputError(
+                f"{self.folder / DATA}: expected a tensor at byte {start}: {error}: remove "
+                f"{self.folder}"
+            ) from None
+        found: NDArray[Any] = np.frombuffer(data, kind, count, first)
+        return found.reshape(shape)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._files)
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return len(self._files)
+        return len(self._places)
 
     def under(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Give the tensors whose names begin with PREFIX/, by what follows."""

@@ -11,6 +11,7 @@ import pytest
 
 from ranparity.errors import InputError
 from ranparity.parity.ladder.store import (
+    DATA,
     INDEX,
     Store,
     Writer,
@@ -55,13 +56,13 @@ def test_what_was_there_before_goes(tmp_path: Path) -> None:
     filled(tmp_path / "it")
     Writer(tmp_path / "it").close()
     assert len(Store(tmp_path / "it")) == 0
-    assert not list((tmp_path / "it").glob("*.npy"))
+    assert (tmp_path / "it" / DATA).stat().st_size == 0
 
 
 def test_damage_is_told_with_the_file(tmp_path: Path) -> None:
     folder = filled(tmp_path / "it")
-    (folder / "0.npy").write_bytes(b"no tensor")
-    with pytest.raises(InputError, match=r"0.npy: expected a tensor: "):
+    (folder / DATA).write_bytes(b"no tensor")
+    with pytest.raises(InputError, match=r"tensors\.bin: expected a tensor at byte 0: .*: remove"):
         Store(folder)["1/blob/a/b"]
     (folder / INDEX).write_text("{")
     with pytest.raises(InputError, match="expected tensors"):

@@ -9,13 +9,14 @@ import dataclasses
 import difflib
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
 
 from ranparity.caffe import caffe_pb2
+from ranparity.caffe.upgrade import upgraded
 from ranparity.errors import InputError
 
 Shape = tuple[int, ...]
@@ -72,43 +73,83 @@ class Net:
         return self.replace(inputs=(Input(given.name, (*given.shape[:2], height, width)),))
 
 
-def read(path: str | Path, phase: str = "TEST") -> Net:
+def read(path: str | Path, phase: str = "TEST", shapes: Mapping[str, Shape] | None = None) -> Net:
     """Reads a prototxt file.
 
     Args:
         path: The file.
         phase: `TEST` or `TRAIN`; layers that the file keeps for the other are left out.
+        shapes: Of blobs that are given to the net, by name: in the place of the file's own, or of
+            a layer whose tops they are, such as one that reads data.
 
     Raises:
         InputError: The file cannot be read or is not a Caffe net; names file, line and column.
     """
     path = str(path) or "''"  # so that a message has a name to show
-    return parse(_text(path), source=path, phase=phase)
+    return parse(_text(path), source=path, phase=phase, shapes=shapes)
 
 
-def parse(text: str, source: str = "<text>", phase: str = "TEST") -> Net:
+def parse(
+    text: str,
+    source: str = "<text>",
+    phase: str = "TEST",
+    shapes: Mapping[str, Shape] | None = None,
+) -> Net:
     """Reads prototxt text; see `read`."""
     message = _message(text, source)
+    written = upgraded(message, source)
     state = caffe_pb2.NetState()
     state.CopyFrom(message.state)
     state.MergeFrom(caffe_pb2.NetState(phase=phase))
     kept = [
         layer
-        for position, layer in enumerate(message.layer, start=1)
+        for position, layer in enumerate(written, start=1)
         if _is_kept(layer, state, f"{source}: {_label(layer, position)}")
     ]
-    layers = tuple(layer for layer in kept if layer.type != "Input")
-    if not layers:
-        found = f"no layer of phase {phase}" if message.layer else "no layer"
+    if not any(layer.type != "Input" for layer in kept):
+        found = f"no layer of phase {phase}" if written else "no layer"
         raise InputError(f"{source}: expected a Caffe net, found {found} in it")
     inputs = (*_net_inputs(message, source), *_input_layers(kept, source))
+    layers = [layer for layer in kept if layer.type != "Input"]
+    if shapes:
+        inputs, layers = _with_shapes(inputs, layers, shapes, source)
     for given in inputs:
         if any(axis < 1 for axis in given.shape):
             raise InputError(
                 f"{source}: the shape of input {given.name!r} must be of positive integers; "
                 f"found {list(given.shape)}"
             )
-    return Net(message.name, inputs, layers, source)
+    return Net(message.name, inputs, tuple(layers), source)
+
+
+def _with_shapes(
+    inputs: Sequence[Input],
+    layers: Sequence[LayerParameter],
+    shapes: Mapping[str, Shape],
+    source: str,
+) -> tuple[tuple[Input, ...], list[LayerParameter]]:
+    """Gives inputs other shapes, and makes inputs of what some layers make."""
+    made = {top: layer for layer in layers for top in layer.top if top not in layer.bottom}
+    given = {each.name for each in inputs}
+    for name in shapes:
+        if name not in given and name not in made:
+            names = ", ".join(sorted(given | {t for t, m in made.items() if not m.bottom}))
+            raise InputError(
+                f"{source}: there is no blob {name!r} that could be given; expected one of "
+                f"{names or 'none'}"
+            )
+    replaced = [layer for layer in layers if set(layer.top).intersection(shapes)]
+    replaced = [layer for layer in replaced if not set(layer.top) & given]
+    for layer in replaced:
+        if missing := [top for top in layer.top if top not in shapes]:
+            raise InputError(
+                f'{source}: layer "{layer.name}" ({layer.type}): expected the shapes of all that '
+                f"it makes, found none for {', '.join(missing)}"
+            )
+    left = [layer for layer in layers if layer not in replaced]
+    known = tuple(Input(each.name, shapes.get(each.name, each.shape)) for each in inputs)
+    new = tuple(Input(top, tuple(shapes[top])) for layer in replaced for top in layer.top)
+    return (*known, *new), left
 
 
 def _text(path: str) -> str:
@@ -186,8 +227,6 @@ def _plain(detail: str, line: str) -> str:
 def _unknown_field(kind: str, field: str) -> str:
     fields = list(_SCHEMA.FindMessageTypeByName(PACKAGE + kind).fields_by_name)
     problem = f"unknown field {field!r} in {kind}"
-    if field == "layers":
-        return f"{problem}: Caffe's form before `layer`; convert it with upgrade_net_proto_text"
     if near := difflib.get_close_matches(field, fields, n=1, cutoff=0.9):
         return f"{problem}; the nearest that it has is {near[0]!r}"
     if kind == "LayerParameter" and field.endswith("_param"):

@@ -41,6 +41,19 @@ __all__ = [
     "window",
 ]
 
+READERS = frozenset(
+    {
+        "AnnotatedData",
+        "Data",
+        "DummyData",
+        "HDF5Data",
+        "ImageData",
+        "MemoryData",
+        "Python",
+        "WindowData",
+    }
+)
+"""Types of layers that take their blobs from elsewhere, or from code that is not here."""
 MOST_ELEMENTS = 2**31 - 1  # of one blob: Caffe counts them in an int
 
 
@@ -62,6 +75,9 @@ def facts(node: Node, bottoms: Sequence[Shape], source: str) -> Facts:
         InputError: An unknown type, or a layer that its rule refuses; names the layer.
     """
     where = f'{source}: layer "{node.name}" ({node.type})'
+    if node.type in READERS or (node.type not in RULES and not node.inputs):
+        blobs = " ".join(f"--input {name}=NxCxHxW" for name in node.outputs)
+        raise InputError(f"{where}: what it reads is not here; give the shapes: {blobs}")
     if node.type not in RULES:
         known = ", ".join(sorted(RULES))
         raise InputError(f"{where}: unknown layer type; expected one of {known}")

@@ -33,6 +33,22 @@ def add_parser(commands: Any) -> None:
         help="another input size, in pixels (default: the file's)",
     )
     parser.add_argument(
+        "--input",
+        action="append",
+        type=shape,
+        default=[],
+        dest="inputs",
+        metavar="NAME=SHAPE",
+        help="the shape of a blob that is given to the net, such as data=1x3x224x224: in the place "
+        "of the file's, or of a layer that reads data; may be repeated",
+    )
+    parser.add_argument(
+        "--phase",
+        choices=("TEST", "TRAIN"),
+        default="TEST",
+        help="which layers are kept (default: %(default)s)",
+    )
+    parser.add_argument(
         "--erratum",
         action="append",
         default=[],
@@ -54,9 +70,20 @@ def size(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2] or match[1])
 
 
+def shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """A blob's name and its shape from `data=1x3x224x224`."""
+    name, _, sides = text.rpartition("=")
+    if not name or not re.fullmatch(r"[0-9]{1,10}(x[0-9]{1,10}){0,31}", sides):
+        raise argparse.ArgumentTypeError(
+            f"expected NAME=SHAPE such as data=1x3x224x224; found {text!r}"
+        )
+    return name, tuple(map(int, sides.split("x")))
+
+
 def execute(arguments: argparse.Namespace) -> int:
     """Prints the table."""
-    net = repaired(read(arguments.file), arguments.erratum)
+    net = read(arguments.file, arguments.phase, dict(arguments.inputs))
+    net = repaired(net, arguments.erratum)
     release = published.identify(net)  # of the file as it is, before another size
     if arguments.size:
         net = net.with_size(*arguments.size)

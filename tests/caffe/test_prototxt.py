@@ -218,11 +218,7 @@ NO_PROTOTXT = {
     '\n\n  {"name": "net"}': ("3:3", "expected the name of a field, found {"),
     '<?xml version="1.0"?>': ("1:1", "expected the name of a field, found <"),
     "name: net\nlayers:\n": ("1:7", "expected a text in quotes, found net"),
-    "layers { type: RELU }": (
-        "1:1",
-        "unknown field 'layers' in NetParameter: Caffe's form before `layer`; convert it with "
-        "upgrade_net_proto_text",
-    ),
+    "layers { layer { type: 3 } }": ("1:24", "expected a text in quotes, found 3"),
 }
 FIELDS = {
     'layer {\n  name: "c"\n  convolution_param { kernel_sizes: 3 }\n}': (
@@ -234,9 +230,9 @@ FIELDS = {
         "1:9",
         "unknown field 'activation' in LayerParameter; expected a field of LayerParameter",
     ),
-    'layer { type: "LRN"\n  lrn_param { local_size: 5 } }': (
+    'layer { type: "Mish"\n  mish_param { exact: true } }': (
         "2:3",
-        "unknown field 'lrn_param' in LayerParameter: it belongs to a layer type that ranparity "
+        "unknown field 'mish_param' in LayerParameter: it belongs to a layer type that ranparity "
         "does not know",
     ),
     'layer {\n name: "a"\n name: "b"\n}': (

@@ -15,11 +15,21 @@ from tests.caffe.rules.tables import MAP, apply, node
 
 def test_an_unknown_type_is_told_what_is_known() -> None:
     with pytest.raises(InputError) as error:
-        apply("Crop", "", [MAP, MAP])
+        apply("GELU", "", [MAP, MAP])
+    message = str(error.value)
+    assert message.startswith(
+        'net.prototxt: layer "it" (GELU): unknown layer type; expected one of AbsVal, Accuracy, '
+    )
+    assert message.endswith(", ".join(sorted(shapes.RULES)))
+
+
+@pytest.mark.parametrize("type_", ["Data", "Python", "HDF5Data", "VideoData"])
+def test_what_reads_data_asks_for_the_shapes_of_what_it_makes(type_: str) -> None:
+    with pytest.raises(InputError) as error:
+        apply(type_, "", [], 2)
     assert str(error.value) == (
-        'net.prototxt: layer "it" (Crop): unknown layer type; expected one of BN, BatchNorm, '
-        "Concat, Convolution, Eltwise, Flatten, InnerProduct, Interp, MVN, Normalize, Parameter, "
-        "Pooling, Power, ReLU, Reduction, Scale, Sigmoid, Slice, Softmax"
+        f'net.prototxt: layer "it" ({type_}): what it reads is not here; give the shapes: '
+        "--input top0=NxCxHxW --input top1=NxCxHxW"
     )
 
 

@@ -21,6 +21,9 @@ def bn(call: Call) -> Made:
     src/caffe/layers/bn_layer.cpp.
     """
     (x,), kept = call.bottoms, call.statistics
+    if "shift" in call.weights:  # SegNet's
+        factor, shift = (over_channels(x, call.weights[name]) for name in ("scale", "shift"))
+        return Made((factor * x + shift,))
     mean, variance, new = kept["mean"], kept["variance"], {}
     if call.training:
         momentum = float(call.facts.attributes["momentum"])

@@ -12,13 +12,18 @@ from ranparity.caffe.prototxt import Shape
 from ranparity.caffe.shapes import Facts, Pair, RuleError, window
 
 
+def _sides(facts: Facts, name: str) -> Pair:
+    """A pair of a layer's attributes, such as `3x3`."""
+    height, width = map(int, str(facts.attributes[name]).split("x"))
+    return height, width
+
+
 def _convolution_sums(node: Node, facts: Facts, bottoms: Sequence[Shape]) -> Sums:
-    del bottoms
-    param = node.message.convolution_param
+    del node, bottoms
     outputs, inputs, *kernel = facts.parameters["weight"]
-    stride = window(param, "stride", 1, 1)
+    stride, group = _sides(facts, "stride"), int(facts.attributes["group"])
     places = facts.tops[0][0] * math.prod(facts.tops[0][2:])
-    back = outputs / param.group * math.prod(kernel) / math.prod(stride)
+    back = outputs / group * math.prod(kernel) / math.prod(stride)
     return Sums(
         top=inputs * math.prod(kernel),
         bottom=max(1.0, back),
@@ -27,21 +32,97 @@ def _convolution_sums(node: Node, facts: Facts, bottoms: Sequence[Shape]) -> Sum
 
 
 @layer("Convolution", _convolution_sums)
+@layer("ConvolutionDepthwise", _convolution_sums)
+@layer("DepthwiseConvolution", _convolution_sums)
 def convolution(call: Call) -> Made:
     """Cross-correlation; weight OIHW (BVLC/caffe, src/caffe/layers/base_conv_layer.cpp)."""
     from torch.nn.functional import conv2d
 
-    param = call.node.message.convolution_param
+    facts = call.facts
     y = conv2d(
         call.bottoms[0],
         call.weights["weight"],
         call.weights.get("bias"),
-        stride=window(param, "stride", 1, 1),
-        padding=window(param, "pad", 0, 0),
-        dilation=window(param, "dilation", 1, 1),
-        groups=param.group,
+        stride=_sides(facts, "stride"),
+        padding=_sides(facts, "pad"),
+        dilation=_sides(facts, "dilation"),
+        groups=int(facts.attributes["group"]),
     )
     return Made((y,))
+
+
+def _deconvolution_sums(node: Node, facts: Facts, bottoms: Sequence[Shape]) -> Sums:
+    del node
+    inputs, outputs, *kernel = facts.parameters["weight"]
+    stride, group = _sides(facts, "stride"), int(facts.attributes["group"])
+    terms = {"weight": math.prod(bottoms[0]) / inputs, "bias": math.prod(facts.tops[0][::2])}
+    return Sums(
+        top=max(1.0, inputs / group * math.prod(kernel) / math.prod(stride)),
+        bottom=outputs * math.prod(kernel),
+        weights={name: terms[name] for name in facts.parameters},
+    )
+
+
+@layer("Deconvolution", _deconvolution_sums)
+def deconvolution(call: Call) -> Made:
+    """A convolution's gradient by its input (BVLC/caffe, src/caffe/layers/deconv_layer.cpp)."""
+    from torch.nn.functional import conv_transpose2d
+
+    facts = call.facts
+    y = conv_transpose2d(
+        call.bottoms[0],
+        call.weights["weight"],
+        call.weights.get("bias"),
+        stride=_sides(facts, "stride"),
+        padding=_sides(facts, "pad"),
+        dilation=_sides(facts, "dilation"),
+        groups=int(facts.attributes["group"]),
+    )
+    return Made((y,))
+
+
+def _lrn_sums(node: Node, facts: Facts, bottoms: Sequence[Shape]) -> Sums:
+    del node, bottoms
+    return Sums(bottom=int(facts.attributes["local_size"]))
+
+
+@layer("LRN", _lrn_sums)
+def lrn(call: Call) -> Made:
+    """`x / (k + alpha / n sum x^2) ^ beta` over n channels; over n x n places k is 1.
+
+    Places are averaged as AVE pools do, so at an edge by fewer. Source: BVLC/caffe,
+    src/caffe/layers/lrn_layer.cpp.
+    """
+    from torch.nn.functional import avg_pool2d
+    from torch.nn.functional import pad as around
+
+    (x,), attributes = call.bottoms, call.facts.attributes
+    length, half = int(attributes["local_size"]), int(attributes["local_size"]) // 2
+    alpha, beta = float(attributes["alpha"]), float(attributes["beta"])
+    if attributes["norm_region"] == "ACROSS_CHANNELS":
+        squares = around(x**2, (0, 0, 0, 0, half, half))
+        sums = sum(squares.narrow(1, place, x.shape[1]) for place in range(length))
+        sums = call.rounded(sums, "sums", length)
+        return Made((x / (float(attributes["k"]) + alpha / length * sums) ** beta,))
+    windows: tuple[Pair, Pair, Pair] = (length, length), (1, 1), (half, half)
+    total = avg_pool2d(around(x**2, (half,) * 4), length, 1, divisor_override=1)
+    mean = total / _divisors(x, *windows, x.shape[2:])
+    mean = call.rounded(mean, "mean", length**2)
+    return Made((x / (1 + alpha * mean) ** beta,))
+
+
+@layer("Upsample")
+def upsample(call: Call) -> Made:
+    """Each element at the place that a max pool's second top remembers; all else is 0.
+
+    Source: alexgkendall/caffe-segnet, src/caffe/layers/upsample_layer.cpp, Forward_cpu.
+    """
+    x, mask = call.bottoms
+    made = x.new_zeros((*x.shape[:2], math.prod(call.facts.tops[0][2:])))
+    places = mask.detach().long().flatten(2)
+    if places.numel() and int(places.max()) >= made.shape[2]:
+        raise RuleError(f"expected places below {made.shape[2]}, found {int(places.max())}")
+    return Made((made.scatter(2, places, x.flatten(2)).reshape(call.facts.tops[0]),))
 
 
 def _pooling_sums(node: Node, facts: Facts, bottoms: Sequence[Shape]) -> Sums:
@@ -120,8 +201,17 @@ def _largest(call: Call, padded: Tensor, kernel: Pair, stride: Pair) -> Made:
     if index is None:
         _, index = max_pool2d(padded.detach(), kernel, stride, return_indices=True)
         index = index[..., :height, :width]
-    flat = padded.flatten(2).gather(2, index.flatten(2))
-    return Made((flat.reshape(index.shape),), decision=index)
+    flat = padded.flatten(2).gather(2, index.flatten(2)).reshape(index.shape)
+    tops = (flat, _in_map(call, padded, index))[: len(call.facts.tops)]
+    return Made(tops, decision=index)
+
+
+def _in_map(call: Call, padded: Tensor, index: Tensor) -> Tensor:
+    """Indices of a padded map as those of the map itself, as Caffe's second top has them."""
+    (x,) = call.bottoms
+    _, _, (top, left) = _windows(call.node, x.shape[2:])
+    rows, columns = index // padded.shape[3] - top, index % padded.shape[3] - left
+    return (rows * x.shape[3] + columns).to(x.dtype)
 
 
 def _divisors(x: Tensor, kernel: Pair, stride: Pair, pad: Pair, size: Sequence[int]) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranparity.caffe.arbiter import blobs, elements, maps
+from ranparity.caffe.arbiter import activations, blobs, elements, maps, shaping
 from ranparity.caffe.arbiter.base import LAYERS, Call, Made, Rounded, Sums, Tensor, Tensors
 from ranparity.caffe.arbiter.noise import Noise
 from ranparity.caffe.description import unread
@@ -18,7 +18,7 @@ from ranparity.caffe.prototxt import Input, Shape
 from ranparity.caffe.shapes import Facts, RuleError, infer
 from ranparity.errors import InputError
 
-_ = blobs, elements, maps  # which fill LAYERS
+_ = activations, blobs, elements, maps, shaping  # which fill LAYERS
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -281,11 +281,34 @@ def _rounding(noise: Noise, layer: str) -> Rounded:
     return rounded
 
 
+EXACT = frozenset(
+    {
+        "AbsVal",
+        "ArgMax",
+        "Clip",
+        "Concat",
+        "Crop",
+        "Dropout",
+        "Flatten",
+        "Parameter",
+        "Permute",
+        "ReLU6",
+        "Reshape",
+        "ShuffleChannel",
+        "Slice",
+        "Split",
+        "Threshold",
+        "Tile",
+        "Upsample",
+    }
+)
+
+
 def _is_exact(step: Step) -> bool:
     """Whether a layer's tops are elements of its bottoms: nothing is rounded."""
     attributes = step.facts.attributes
     return (
-        step.node.type in ("Flatten", "Slice", "Concat", "Parameter")
+        step.node.type in EXACT
         or attributes.get("negative_slope") == 0
         or attributes.get("pool") == "MAX"
     )

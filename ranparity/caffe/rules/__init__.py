@@ -5,7 +5,7 @@ that module's test in tests/caffe/rules. A rule gets the layer's node and its bo
 where there are four axes) and returns `Facts`.
 """
 
-from ranparity.caffe.rules import blobs, elements, maps
+from ranparity.caffe.rules import activations, blobs, elements, losses, maps, shaping
 from ranparity.caffe.rules.base import RULES
 
-__all__ = ["RULES", "blobs", "elements", "maps"]
+__all__ = ["RULES", "activations", "blobs", "elements", "losses", "maps", "shaping"]

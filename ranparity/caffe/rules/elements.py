@@ -19,11 +19,20 @@ from ranparity.caffe.rules.base import (
     short_float,
 )
 
+SEGNET = "segnet"
+
+
+def is_segnets(param: caffe_pb2.BNParameter) -> bool:
+    """Whether a BN is SegNet's, which has two blobs and keeps no statistics."""
+    return any(param.HasField(name) for name in ("scale_filler", "shift_filler", "bn_mode"))
+
 
 @rule("BN")
 def bn(node: Node, bottoms: Sequence[Shape]) -> Facts:
     """The merged batch normalisation of the authors' fork: slope, bias, mean and variance.
 
+    That of SegNet's fork is another layer of the same name: a scale and a shift, in which a release
+    has its statistics already (alexgkendall/caffe-segnet, src/caffe/layers/bn_layer.cpp).
     `frozen` says how a release is fine-tuned, not what the layer computes, and is no attribute.
     Source: the fork's src/caffe/layers/bn_layer.cpp.
     """
@@ -32,6 +41,12 @@ def bn(node: Node, bottoms: Sequence[Shape]) -> Facts:
     if len(shape) < 2:
         raise RuleError(f"expected a bottom with a channel axis, found {list(shape)}")
     channel = (shape[1],)
+    if is_segnets(param):
+        return Facts(
+            tops=(shape,),
+            parameters={"scale": channel, "shift": channel},
+            attributes={"dialect": SEGNET},
+        )
     return Facts(
         tops=(shape,),
         parameters={"slope": channel, "bias": channel},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from ranparity.caffe import caffe_pb2
 from ranparity.caffe.graph import Node
 from ranparity.caffe.prototxt import Shape
 from ranparity.caffe.rules.base import (
+    Attribute,
     Facts,
     Pair,
     RuleError,
@@ -20,6 +22,7 @@ from ranparity.caffe.rules.base import (
     one_map,
     pooling_output_size,
     rule,
+    short_float,
     window,
 )
 
@@ -30,37 +33,169 @@ def convolution(node: Node, bottoms: Sequence[Shape]) -> Facts:
 
     Source: BVLC/caffe, src/caffe/layers/base_conv_layer.cpp, LayerSetUp and Reshape.
     """
+    shape = one_map(node, bottoms)
+    return _convolved(shape, _windows(node, shape, node.message.convolution_param.group))
+
+
+@rule("DepthwiseConvolution")
+def depthwise(node: Node, bottoms: Sequence[Shape]) -> Facts:
+    """A convolution whose groups its `group` says, as in the plain one.
+
+    Source: yonghenglh6/DepthwiseConvolution, depthwise_conv_layer.cpp.
+    """
+    return convolution(node, bottoms)
+
+
+@rule("ConvolutionDepthwise")
+def channelwise(node: Node, bottoms: Sequence[Shape]) -> Facts:
+    """A convolution of each channel by itself, whatever its `group` says.
+
+    Source: sp2823/caffe, conv_dw_layer.cpp.
+    """
+    shape = one_map(node, bottoms)
+    return _convolved(shape, _windows(node, shape, shape[1]))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Windows:
+    """What a convolution, or its reverse, is described by."""
+
+    outputs: int
+    group: int
+    kernel: Pair
+    stride: Pair
+    pad: Pair
+    dilation: Pair
+    bias: bool
+
+    @property
+    def attributes(self) -> dict[str, Attribute]:
+        return {
+            "num_output": self.outputs,
+            "kernel": by(self.kernel),
+            "stride": by(self.stride),
+            "pad": by(self.pad),
+            "dilation": by(self.dilation),
+            "group": self.group,
+            "bias_term": self.bias,
+        }
+
+    def parameters(self, weight: Shape) -> dict[str, Shape]:
+        return {"weight": weight} | ({"bias": (self.outputs,)} if self.bias else {})
+
+
+def _windows(node: Node, shape: Shape, group: int) -> _Windows:
     param = node.message.convolution_param
-    batch, channels, *size = one_map(node, bottoms)
     if param.axis not in (1, -3):
         raise RuleError(f"expected the channel axis 1, found axis {param.axis}")
     outputs = at_least(param.num_output, 1, "a num_output")
-    group = at_least(param.group, 1, "a group")
-    kernel = window(param, "kernel_size", None, 1)
-    stride = window(param, "stride", 1, 1)
-    pad = window(param, "pad", 0, 0)
-    dilation = window(param, "dilation", 1, 1)
-    if channels % group or outputs % group:
+    if at_least(group, 1, "a group") and (shape[1] % group or outputs % group):
         raise RuleError(
             f"expected input and output channels divisible by group {group}, "
-            f"found {channels} in and {outputs} out"
+            f"found {shape[1]} in and {outputs} out"
         )
-    weight = (outputs, channels // group, *kernel)
-    map_ = tuple(map(convolution_output_size, size, kernel, stride, pad, dilation))
+    return _Windows(
+        outputs,
+        group,
+        window(param, "kernel_size", None, 1),
+        window(param, "stride", 1, 1),
+        window(param, "pad", 0, 0),
+        _dilation(param),
+        param.bias_term,
+    )
+
+
+def _dilation(param: caffe_pb2.ConvolutionParameter) -> Pair:
+    """A convolution's dilation, which DeepLab's fork calls `hole`; both are an error."""
+    holes = param.hole or param.HasField("hole_h") or param.HasField("hole_w")
+    if holes and param.dilation:
+        raise RuleError("expected dilation or hole, found both")
+    return window(param, "hole" if holes else "dilation", 1, 1)
+
+
+def _convolved(shape: Shape, given: _Windows) -> Facts:
+    batch, channels, *size = shape
+    weight = (given.outputs, channels // given.group, *given.kernel)
+    places = (size, given.kernel, given.stride, given.pad, given.dilation)
+    map_ = tuple(map(convolution_output_size, *places))
     return Facts(
-        tops=((batch, outputs, *map_),),
-        parameters={"weight": weight} | ({"bias": (outputs,)} if param.bias_term else {}),
+        tops=((batch, given.outputs, *map_),),
+        parameters=given.parameters(weight),
         macs=math.prod(map_) * math.prod(weight),
+        attributes=given.attributes,
+    )
+
+
+@rule("Deconvolution")
+def deconvolution(node: Node, bottoms: Sequence[Shape]) -> Facts:
+    """A convolution's gradient by its input; weight `[in, out/group, kh, kw]`.
+
+    `out = s (in - 1) + d (k - 1) + 1 - 2p` (BVLC/caffe, src/caffe/layers/deconv_layer.cpp,
+    compute_output_shape).
+    """
+    shape = one_map(node, bottoms)
+    batch, channels, *size = shape
+    given = _windows(node, shape, node.message.convolution_param.group)
+    places = (size, given.kernel, given.stride, given.pad, given.dilation)
+    map_ = tuple(
+        at_least(stride * (side - 1) + dilation * (kernel - 1) + 1 - 2 * pad, 1, "a map")
+        for side, kernel, stride, pad, dilation in zip(*places, strict=True)
+    )
+    weight = (channels, given.outputs // given.group, *given.kernel)
+    return Facts(
+        tops=((batch, given.outputs, *map_),),
+        parameters=given.parameters(weight),
+        macs=math.prod(size) * math.prod(weight),
+        attributes=given.attributes,
+    )
+
+
+@rule("LRN")
+def lrn(node: Node, bottoms: Sequence[Shape]) -> Facts:
+    """`x / (k + alpha / n * sum x^2) ^ beta` over n neighbouring channels, or places.
+
+    Source: BVLC/caffe, src/caffe/layers/lrn_layer.cpp, LayerSetUp.
+    """
+    param, shape = node.message.lrn_param, one_map(node, bottoms)
+    if at_least(param.local_size, 1, "a local_size") % 2 == 0:
+        raise RuleError(f"expected an odd local_size, found {param.local_size}")
+    return Facts(
+        tops=(shape,),
         attributes={
-            "num_output": outputs,
-            "kernel": by(kernel),
-            "stride": by(stride),
-            "pad": by(pad),
-            "dilation": by(dilation),
-            "group": group,
-            "bias_term": param.bias_term,
+            "local_size": param.local_size,
+            "alpha": short_float(param.alpha),
+            "beta": short_float(param.beta),
+            "k": short_float(param.k),
+            "norm_region": caffe_pb2.LRNParameter.NormRegion.Name(param.norm_region),
         },
     )
+
+
+@rule("Upsample")
+def upsample(node: Node, bottoms: Sequence[Shape]) -> Facts:
+    """A max pool undone: each element at the place that the pool's second top remembers.
+
+    Source: alexgkendall/caffe-segnet, src/caffe/layers/upsample_layer.cpp, LayerSetUp and Reshape.
+    """
+    expect_bottoms(node, bottoms, 2, 2)
+    param, (shape, mask) = node.message.upsample_param, bottoms
+    if len(shape) != 4 or shape != mask:
+        raise RuleError(f"expected a map and its mask alike, found {by(shape)} and {by(mask)}")
+    if param.HasField("upsample_h") != param.HasField("upsample_w"):
+        raise RuleError("expected both upsample_h and upsample_w, found one of them")
+    if param.HasField("upsample_h"):
+        size: Shape = (param.upsample_h, param.upsample_w)
+    else:
+        both = param.HasField("scale_h") and param.HasField("scale_w")
+        factors = (param.scale_h, param.scale_w) if both else (param.scale, param.scale)
+        pads = (param.pad_out_h, param.pad_out_w)
+        if any(pads) and factors != (2, 2):
+            raise RuleError(f"expected pad_out with scale 2 only, found scale {by(factors)}")
+        size = tuple(
+            side * at_least(factor, 1, "a scale") - int(pad)
+            for side, factor, pad in zip(shape[2:], factors, pads, strict=True)
+        )
+    return Facts(tops=((*shape[:2], *size),), attributes={"size": by(size)})
 
 
 @rule("Pooling")
@@ -86,21 +221,30 @@ def pooling(node: Node, bottoms: Sequence[Shape]) -> Facts:
         raise RuleError("expected stride 1 and pad 0 with global_pooling")
     if pad[0] >= kernel[0] or pad[1] >= kernel[1]:
         raise RuleError(f"expected a pad smaller than the kernel {by(kernel)}, found {by(pad)}")
-    ceil = param.round_mode == caffe_pb2.PoolingParameter.CEIL
-    map_ = (
+    ceil = _is_ceil(param)
+    map_ = tuple(
         pooling_output_size(*axis, ceil=ceil, clip=any(pad))
         for axis in zip(size, kernel, stride, pad, strict=True)
     )
+    pool = caffe_pb2.PoolingParameter.PoolMethod.Name(param.pool)
+    masks = len(node.outputs) - 1 if pool == "MAX" else 0
     return Facts(
-        tops=((batch, channels, *map_),),
+        tops=((batch, channels, *map_),) * (1 + min(1, masks)),  # the second is where they were
         attributes={
-            "pool": caffe_pb2.PoolingParameter.PoolMethod.Name(param.pool),
+            "pool": pool,
             "kernel": by(kernel),
             "stride": by(stride),
             "pad": by(pad),
-            "round_mode": caffe_pb2.PoolingParameter.RoundMode.Name(param.round_mode),
+            "round_mode": "CEIL" if ceil else "FLOOR",
         },
     )
+
+
+def _is_ceil(param: caffe_pb2.PoolingParameter) -> bool:
+    """Whether a pool's size is rounded up: `round_mode`, which some forks call `ceil_mode`."""
+    if param.HasField("ceil_mode") and param.HasField("round_mode"):
+        raise RuleError("expected round_mode or ceil_mode, found both")
+    return param.ceil_mode and param.round_mode == caffe_pb2.PoolingParameter.CEIL
 
 
 @rule("Interp")

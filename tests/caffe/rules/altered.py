@@ -8,9 +8,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from ranparity.caffe.rules import base, blobs, elements, maps
+from ranparity.caffe.rules import activations, base, blobs, elements, losses, maps, shaping
 
-MODULES = (base, blobs, elements, maps)
+MODULES = (activations, base, blobs, elements, losses, maps, shaping)
 
 
 class Altered(NamedTuple):

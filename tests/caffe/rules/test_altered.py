@@ -8,11 +8,20 @@ from typing import Any
 import pytest
 
 from ranparity.caffe.rules import RULES
-from tests.caffe.rules import test_blobs, test_elements, test_maps
+from ranparity.caffe.rules.activations import CURVES
+from ranparity.caffe.rules.losses import LOSSES
+from tests.caffe.rules import (
+    test_activations,
+    test_blobs,
+    test_elements,
+    test_losses,
+    test_maps,
+    test_shaping,
+)
 from tests.caffe.rules.altered import Altered
 from tests.caffe.rules.tables import facts_hold, refusal_holds
 
-TABLES = (test_blobs, test_elements, test_maps)
+TABLES = (test_activations, test_blobs, test_elements, test_losses, test_maps, test_shaping)
 CASES = [row for tables in TABLES for row in tables.CASES]
 REFUSALS = [row for tables in TABLES for row in tables.REFUSALS]
 
@@ -43,11 +52,61 @@ def found_by_tables(type_: str) -> bool:
 
 TOPS_OF_CONCAT = "*bottoms[0][axis + 1 :]"
 ALTERED_RULES = [
-    ("Convolution", Altered("convolution", "channels // group", "channels")),
-    ("Convolution", Altered("convolution", "math.prod(map_) *", "")),
-    ("Convolution", Altered("convolution", "channels % group or outputs % group", "False")),
-    ("Convolution", Altered("convolution", "channels % group or", "")),
-    ("Convolution", Altered("convolution", '"dilation", 1, 1', '"dilation", 1, 0')),
+    *((type_, Altered("curve", "one_bottom(node, bottoms)", "pass")) for type_ in CURVES),
+    *((type_, Altered("loss", "*LOSSES[node.type]", "1, 4")) for type_ in LOSSES),
+    ("SoftmaxWithLoss", Altered("loss", "bottoms[0]", "()")),
+    ("ELU", Altered("curve", "for name in fields", "for name in ()")),
+    ("DetectionOutput", Altered("detection_output", "bottoms, 3, 5", "bottoms, 2, 5")),
+    ("DepthwiseConvolution", Altered("depthwise", "convolution(", "channelwise(")),
+    ("Silence", Altered("silence", "bottoms, 1, None", "bottoms, 0, None")),
+    ("Deconvolution", Altered("deconvolution", "stride * (side - 1)", "stride * side")),
+    ("Deconvolution", Altered("deconvolution", "- 2 * pad", "- pad")),
+    ("Deconvolution", Altered("deconvolution", "dilation * (kernel - 1)", "kernel - 1")),
+    ("Deconvolution", Altered("deconvolution", "given.outputs // given.group", "given.outputs")),
+    ("Deconvolution", Altered("deconvolution", "math.prod(size)", "math.prod(map_)")),
+    ("ConvolutionDepthwise", Altered("channelwise", "shape, shape[1]", "shape, 1")),
+    ("LRN", Altered("lrn", "% 2 == 0", "% 2 == 3")),
+    ("Upsample", Altered("upsample", "- int(pad)", "")),
+    ("Upsample", Altered("upsample", "any(pads) and", "all(pads) and")),
+    ("Upsample", Altered("upsample", 'param.HasField("upsample_h"):', "False:")),
+    ("Upsample", Altered("upsample", "if both else", "if False else")),
+    ("Pooling", Altered("pooling", "1 + min(1, masks)", "1")),
+    ("Pooling", Altered("_is_ceil", "param.ceil_mode and ", "")),
+    ("Convolution", Altered("_dilation", '"hole" if holes else ', "")),
+    ("Convolution", Altered("_dilation", "holes and param.dilation", "False")),
+    ("BN", Altered("is_segnets", '"bn_mode"', '"scale_filler"')),
+    ("BN", Altered("is_segnets", '"shift_filler"', '"scale_filler"')),
+    ("PReLU", Altered("prelu", "() if shared else", "() if not shared else")),
+    ("PReLU", Altered("prelu", "shape[1]", "shape[-1]")),
+    ("Dropout", Altered("dropout", "0 < ratio < 1", "0 <= ratio < 1")),
+    ("Dropout", Altered("dropout", "0 < ratio < 1", "0 < ratio <= 1")),
+    ("Bias", Altered("bias", "0 if given == () else ", "")),
+    ("Bias", Altered("bias", "if param.num_axes == -1", "if param.num_axes == 0")),
+    ("Bias", Altered("bias", "if given is None else {}", "")),
+    ("Reshape", Altered("reshape", "shape[first + place]", "shape[place]")),
+    ("Reshape", Altered("reshape", "*shape[last:]", "")),
+    ("Reshape", Altered("reshape", "+ 1", "")),
+    ("Reshape", Altered("_inferred", "count // known", "count")),
+    ("Permute", Altered("permute", "if axis not in order", "")),
+    ("Tile", Altered("tile", "shape[axis] * tiles", "tiles")),
+    ("Split", Altered("split", "* len(node.outputs)", "")),
+    ("ArgMax", Altered("argmax", "2 if param.out_max_val else 1", "1")),
+    ("ArgMax", Altered("argmax", "max(0, len(shape) - 3)", "0")),
+    ("Crop", Altered("crop", "offset + like[place] >", "like[place] >")),
+    ("Crop", Altered("crop", "offsets * count if", "offsets if")),
+    ("Axpy", Altered("axpy", "or x != y", "")),
+    ("PriorBox", Altered("prior_box", "if param.flip else [ratio]", "")),
+    ("PriorBox", Altered("prior_box", "+ len(param.max_size)", "")),
+    ("PriorBox", Altered("prior_box", "height * width", "height * height")),
+    ("Embed", Altered("embed", "*bottoms[0], outputs", "outputs")),
+    ("ShuffleChannel", Altered("shuffle_channel", "shape[1] % group", "False")),
+    ("Accuracy", Altered("accuracy", "top_k > classes", "top_k > classes + 1")),
+    ("Accuracy", Altered("accuracy", "(classes,))", "())")),
+    ("Convolution", Altered("_convolved", "channels // given.group", "channels")),
+    ("Convolution", Altered("_convolved", "math.prod(map_) *", "")),
+    ("Convolution", Altered("_windows", "shape[1] % group or outputs % group", "False")),
+    ("Convolution", Altered("_windows", "shape[1] % group or", "")),
+    ("Convolution", Altered("_dilation", "1, 1)", "1, 0)")),
     ("Pooling", Altered("pooling", "clip=any(pad)", "clip=None")),
     ("Pooling", Altered("pooling", "ceil=ceil", "ceil=True")),
     ("Pooling", Altered("pooling", "ceil=ceil", "ceil=False")),

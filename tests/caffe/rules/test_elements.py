@@ -25,6 +25,21 @@ BN = [
         {"mean": (7,), "variance": (7,)},
         attributes={"eps": 1e-3, "momentum": 0.99},
     ),
+    *(
+        Case(
+            "BN",
+            f"bn_param {{ {field} }}",
+            [MAP],
+            MAP,
+            {"scale": (4,), "shift": (4,)},
+            attributes={"dialect": "segnet"},
+        )
+        for field in (
+            "bn_mode: INFERENCE",
+            "scale_filler { value: 1 }",
+            "shift_filler { value: 0 }",
+        )
+    ),
 ]
 POINTWISE = [
     Case("ReLU", "", [MAP], MAP, attributes={"negative_slope": 0.0}),

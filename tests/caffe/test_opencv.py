@@ -62,7 +62,7 @@ def judged(found: dict[str, Any], references: dict[str, Reference]) -> list[roun
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_every_blob_of_the_published_kinds_of_net_is_opencvs(name: str) -> None:
     arbiter, images, weights, references = prepared(name)
-    rows = judged(opencv.forward(arbiter.graph, images, weights), references)
+    rows = judged(opencv.forward(arbiter.graph, {"data": images}, weights), references)
     assert [row.tensor for row in rows] == [step.node.outputs[0] for step in arbiter.steps]
     assert len(rows) > 350
     assert {row.verdict for row in rows} <= {rounding.IDENTICAL, rounding.ROUNDING}
@@ -73,18 +73,18 @@ def test_another_eps_in_the_translation_is_seen_at_its_layer() -> None:
     arbiter, images, weights, references = prepared("attention56@8")
     name = "AttentionA_1/trunk/res1/bn"
     shaken = {**weights, f"{name}/variance": weights[f"{name}/variance"] + np.float32(1e-3)}
-    rows = judged(opencv.forward(arbiter.graph, images, shaken), references)
+    rows = judged(opencv.forward(arbiter.graph, {"data": images}, shaken), references)
     assert next(row.tensor for row in rows if row.verdict == rounding.DIFFERS) == name
 
 
 def test_a_type_that_opencv_is_not_asked_about_is_refused_by_name() -> None:
     net = graph.build(prototxt.parse(exported(zoo.entry("dranet-cifar@32"), (16, 16))))
     with pytest.raises(InputError, match=r'layer "pool5/flat" \(Flatten\): OpenCV is asked'):
-        opencv.forward(net, np.zeros((1, 3, 16, 16)), drawn(run.Arbiter(net)))
+        opencv.forward(net, {"data": np.zeros((1, 3, 16, 16))}, drawn(run.Arbiter(net)))
 
 
 def test_without_opencv_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", None)
     net = graph.build(prototxt.parse(exported(zoo.entry("resnet18-cifar@32"), (16, 16))))
     with pytest.raises(InputError, match=r"OpenCV is not installed: .*ranparity\[opencv\]"):
-        opencv.forward(net, np.zeros((1, 3, 16, 16)), {})
+        opencv.forward(net, {"data": np.zeros((1, 3, 16, 16))}, {})

@@ -138,7 +138,7 @@ def _forward(case: Case, backend: str, given: Arrays, references: References) ->
     return _result(case, backend, 1, rows, references.arbiter)
 
 
-Opinion = Callable[[Graph, NDArray[Any], Arrays], Arrays]
+Opinion = Callable[[Graph, Arrays, Arrays], Arrays]
 
 
 def opinion(case: Case, name: str, forward: Opinion, references: CaffeReferences) -> Result:
@@ -151,9 +151,11 @@ def opinion(case: Case, name: str, forward: Opinion, references: CaffeReferences
         references: Of inference.
     """
     question = references.question
-    (images,) = question.inputs.values()
-    weights = {key: x.numpy() for key, x in question.weights.items()}
-    given = forward(question.arbiter.graph, images.numpy(), weights)
+    inputs, weights = (
+        {name: x.numpy() for name, x in tensors.items()}
+        for tensors in (question.inputs, question.weights)
+    )
+    given = forward(question.arbiter.graph, inputs, weights)
     return _forward(case, name, given, references)
 
 

@@ -17,6 +17,7 @@ from google.protobuf import text_format
 from numpy.typing import NDArray
 
 from ranparity.caffe import caffe_pb2
+from ranparity.caffe.caffemodel import packed
 from ranparity.caffe.graph import Graph, Node
 from ranparity.caffe.prototxt import LayerParameter
 from ranparity.caffe.shapes import Facts, infer
@@ -199,17 +200,4 @@ def _put(layer: LayerParameter, *arrays: NDArray[Any]) -> None:
     for array in arrays:
         blob = layer.blobs.add()
         blob.shape.dim.extend(array.shape)
-        blob.MergeFromString(packed(5, np.asarray(array, "<f4").tobytes()))
-
-
-def packed(field: int, content: bytes) -> bytes:
-    """Give a field of packed numbers as protobuf writes it: a hundred times faster than by item."""
-    return bytes([field << 3 | 2]) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    found = bytearray()
-    while value > 0x7F:
-        found.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*found, value])
+        blob.MergeFromString(packed(5, array))

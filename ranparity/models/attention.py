@@ -14,9 +14,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from ranparity.models.building import fixed, functional, loaded
+from ranparity.models.building import fixed, functional
 from ranparity.models.config import AttentionConfig, Stage
 from ranparity.models.layers import MSRA
+from ranparity.models.loading import loaded
 from ranparity.models.units import AttentionBuilder, activate, residual_unit
 
 
@@ -41,7 +42,7 @@ def build_attention(
         include_top: Whether the head, with the classifier, is built; without them the
             output is the last activated map.
         classifier_activation: `softmax`, any Keras activation, or None for logits.
-        weights: A `.weights.h5` or `.keras` file of this network, or None.
+        weights: A `.weights.h5`, `.keras` or `.caffemodel` file of this network, or None.
         name: The Keras model's name.
         data_format: `channels_last` or `channels_first`; by default Keras's own setting.
         initializer: Makes an initializer for each kernel; by default Caffe's `msra`.

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -46,25 +44,3 @@ def fixed(input_shape: tuple[int, ...]) -> tuple[int, ...]:
             f"size. Received: input_shape={input_shape}"
         )
     return tuple(input_shape)
-
-
-def loaded(model: keras.Model, weights: str | Path | None) -> keras.Model:
-    """The model, with the weights of a file if one is given.
-
-    Raises:
-        InputError: The file cannot be used.
-    """
-    if weights is None:
-        return model
-    path = Path(weights)
-    if not path.is_file():
-        raise InputError(f"weights must be None or a file of weights. Received: weights={path}")
-    try:
-        with warnings.catch_warnings():  # Keras only warns where it leaves layers as they were
-            warnings.simplefilter("error", UserWarning)
-            model.load_weights(path)
-    except (OSError, ValueError, UserWarning) as error:
-        raise InputError(
-            f"{path}: expected weights of {model.name} (.weights.h5 or .keras): {error}"
-        ) from None
-    return model

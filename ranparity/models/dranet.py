@@ -29,9 +29,10 @@ import keras
 
 from ranparity.models import resnet
 from ranparity.models.builder import Builder
-from ranparity.models.building import fixed, functional, loaded
+from ranparity.models.building import fixed, functional
 from ranparity.models.config import DRANetConfig
 from ranparity.models.layers import MSRA, CaffeLayer
+from ranparity.models.loading import loaded
 
 FEATURES, AGGREGATED = "pool5/flat", "aggregation/sum"
 
@@ -61,7 +62,7 @@ def build_dranet(
             published); or `aggregation`, the whole with a backbone that is not trained and
             computes in inference mode, its BN included.
         classifier_activation: `softmax`, any Keras activation, or None for logits.
-        weights: A `.weights.h5` or `.keras` file of this network, or None.
+        weights: A `.weights.h5`, `.keras` or `.caffemodel` file of this network, or None.
         name: The Keras model's name.
         data_format: `channels_last` or `channels_first`; by default Keras's own setting.
         initializer: Makes an initializer for each kernel; by default Caffe's `msra`.

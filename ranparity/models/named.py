@@ -39,7 +39,7 @@ def function_of(entry: Entry) -> Callable[..., keras.Model]:
 
     Args:
         include_top: Whether the average pool and the classifier are built.
-        weights: A `.weights.h5` or `.keras` file of this network, or None.
+        weights: A `.weights.h5`, `.keras` or `.caffemodel` file of this network, or None.
         input_shape: (H, W, C), or (C, H, W) with `channels_first`, in pixels; fixed. Any size
             that Caffe's rules allow; the head pools the whole last map.
         classes: Number of classes.

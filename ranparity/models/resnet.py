@@ -15,9 +15,10 @@ from typing import Any
 import keras
 
 from ranparity.models.builder import Builder
-from ranparity.models.building import fixed, functional, loaded
+from ranparity.models.building import fixed, functional
 from ranparity.models.config import ResNetConfig
 from ranparity.models.layers import MSRA
+from ranparity.models.loading import loaded
 
 
 def build_resnet(
@@ -41,7 +42,7 @@ def build_resnet(
         include_top: Whether the classifier is built; without it the output is the vector of
             features, (N, C).
         classifier_activation: `softmax`, any Keras activation, or None for logits.
-        weights: A `.weights.h5` or `.keras` file of this network, or None.
+        weights: A `.weights.h5`, `.keras` or `.caffemodel` file of this network, or None.
         name: The Keras model's name.
         data_format: `channels_last` or `channels_first`; by default Keras's own setting.
         initializer: Makes an initializer for each kernel; by default Caffe's `msra`.

@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ranparity.parity import caffe_weights
+from ranparity.models import caffe_weights
 from ranparity.parity.ladder.case import Case
 from ranparity.parity.ladder.store import Store
 

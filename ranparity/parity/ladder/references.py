@@ -27,8 +27,7 @@ from ranparity.caffe.arbiter.run import Arbiter, Step
 from ranparity.caffe.arbiter.solver import Solver
 from ranparity.data import digest
 from ranparity.errors import InputError
-from ranparity.models import zoo
-from ranparity.parity import caffe_weights
+from ranparity.models import caffe_weights, zoo
 from ranparity.parity.check import pool_whole_map
 from ranparity.parity.ladder.case import Case
 from ranparity.parity.ladder.rounding import MEASURED, noise_in

@@ -14,8 +14,7 @@ from ranparity.caffe.arbiter.base import LAYERS
 from ranparity.caffe.arbiter.noise import UNIT_ROUNDOFF, Noise
 from ranparity.commands.export import exported
 from ranparity.errors import InputError
-from ranparity.models import zoo
-from ranparity.parity import caffe_weights
+from ranparity.models import caffe_weights, zoo
 from tests.models import cases
 from tests.models.test_layers import error
 from tests.models.worker import nhwc

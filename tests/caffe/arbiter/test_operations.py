@@ -15,9 +15,8 @@ from ranparity.caffe.arbiter import run
 from ranparity.caffe.arbiter.base import LAYERS, Call, Made
 from ranparity.caffe.rules import RULES
 from ranparity.caffe.rules.losses import LOSSES
-from ranparity.models import layers
+from ranparity.models import caffe_weights, layers
 from ranparity.models.export import to_prototxt
-from ranparity.parity import caffe_weights
 from tests.caffe.rules import (
     tables,
     test_activations,

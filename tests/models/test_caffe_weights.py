@@ -9,9 +9,8 @@ import pytest
 from ranparity.caffe import graph, prototxt
 from ranparity.caffe.arbiter.run import Arbiter
 from ranparity.errors import InputError
-from ranparity.models import zoo
+from ranparity.models import caffe_weights, zoo
 from ranparity.models.export import to_prototxt
-from ranparity.parity import caffe_weights
 from ranparity.training.variables import named
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,26 @@ def laid_out(variable: str, value: NDArray[Any]) -> NDArray[Any]:
     if not variable.endswith("/kernel"):
         return value
     return np.transpose(value, (3, 2, 0, 1) if value.ndim == 4 else (1, 0))
+
+
+def variables_named(
+    names: Iterable[str], numbers: Mapping[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    """Give numbers by LAYER/PARAMETER as values of variables, in Keras's layouts.
+
+    Args:
+        names: Of the variables, LAYER/VARIABLE.
+        numbers: In Caffe's layouts.
+    """
+    found = {}
+    for name in names:
+        value = numbers[name_of(name)]
+        kernel = name.endswith("/kernel")
+        turned = (
+            np.transpose(value, (2, 3, 1, 0) if value.ndim == 4 else (1, 0)) if kernel else value
+        )
+        found[name] = np.ascontiguousarray(turned)
+    return found
 
 
 def slots_named(values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

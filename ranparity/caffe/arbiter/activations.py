@@ -1,4 +1,4 @@
-"""Activations, and what scales or shifts elements."""
+"""Activations: each element by itself."""
 
 from __future__ import annotations
 
@@ -79,11 +79,3 @@ def dropout(call: Call) -> Made:
     if call.training:
         raise RuleError("it draws elements in training, which are others in each framework")
     return Made((call.bottoms[0],))
-
-
-@layer("Bias")
-def bias(call: Call) -> Made:
-    """`x + bias`, along some axes (BVLC/caffe, src/caffe/layers/bias_layer.cpp)."""
-    x, axis = call.bottoms[0], int(call.facts.attributes["axis"])
-    summand = call.bottoms[1] if len(call.bottoms) == 2 else call.weights["bias"]
-    return Made((x + over_channels(x, summand, axis),))

@@ -91,6 +91,14 @@ def scale(call: Call) -> Made:
     return Made((y,))
 
 
+@layer("Bias")
+def bias(call: Call) -> Made:
+    """`x + bias`, along some axes (BVLC/caffe, src/caffe/layers/bias_layer.cpp)."""
+    x, axis = call.bottoms[0], int(call.facts.attributes["axis"])
+    summand = call.bottoms[1] if len(call.bottoms) == 2 else call.weights["bias"]
+    return Made((x + over_channels(x, summand, axis),))
+
+
 @layer("ReLU")
 def relu(call: Call) -> Made:
     """`max(x, 0) + negative_slope min(x, 0)` (BVLC/caffe, src/caffe/layers/relu_layer.cpp)."""

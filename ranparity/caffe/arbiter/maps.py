@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ranparity.caffe.arbiter.base import Call, Made, Sums, Tensor, layer
@@ -38,8 +38,13 @@ def convolution(call: Call) -> Made:
     """Cross-correlation; weight OIHW (BVLC/caffe, src/caffe/layers/base_conv_layer.cpp)."""
     from torch.nn.functional import conv2d
 
+    return _convolved(conv2d, call)
+
+
+def _convolved(operation: Callable[..., Tensor], call: Call) -> Made:
+    """What one of PyTorch's convolutions makes of a layer."""
     facts = call.facts
-    y = conv2d(
+    y = operation(
         call.bottoms[0],
         call.weights["weight"],
         call.weights.get("bias"),
@@ -68,17 +73,7 @@ def deconvolution(call: Call) -> Made:
     """A convolution's gradient by its input (BVLC/caffe, src/caffe/layers/deconv_layer.cpp)."""
     from torch.nn.functional import conv_transpose2d
 
-    facts = call.facts
-    y = conv_transpose2d(
-        call.bottoms[0],
-        call.weights["weight"],
-        call.weights.get("bias"),
-        stride=_sides(facts, "stride"),
-        padding=_sides(facts, "pad"),
-        dilation=_sides(facts, "dilation"),
-        groups=int(facts.attributes["group"]),
-    )
-    return Made((y,))
+    return _convolved(conv_transpose2d, call)
 
 
 def _lrn_sums(node: Node, facts: Facts, bottoms: Sequence[Shape]) -> Sums:

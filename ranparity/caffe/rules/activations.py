@@ -1,4 +1,4 @@
-"""Rules of activations and of what scales or shifts elements: the shape stays."""
+"""Rules of activations: the shape stays."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from ranparity.caffe.rules.base import (
     Attribute,
     Facts,
     RuleError,
-    canonical_axis,
-    expect_bottoms,
     one_bottom,
     rule,
     short_float,
@@ -76,29 +74,3 @@ def dropout(node: Node, bottoms: Sequence[Shape]) -> Facts:
     if not 0 < ratio < 1:
         raise RuleError(f"expected a dropout_ratio between 0 and 1, found {ratio}")
     return Facts(tops=(bottoms[0],), attributes={"dropout_ratio": ratio})
-
-
-@rule("Bias")
-def bias(node: Node, bottoms: Sequence[Shape]) -> Facts:
-    """A summand along some axes; a second bottom gives it.
-
-    Source: BVLC/caffe, src/caffe/layers/bias_layer.cpp, LayerSetUp and Reshape.
-    """
-    expect_bottoms(node, bottoms, 1, 2)
-    param, shape = node.message.bias_param, bottoms[0]
-    given = bottoms[1] if len(bottoms) == 2 else None
-    axis = 0 if given == () else canonical_axis(param.axis, shape)
-    rest = shape[axis:]
-    if given is None and not -1 <= param.num_axes <= len(rest):
-        raise RuleError(f"expected num_axes of -1 to {len(rest)}, found {param.num_axes}")
-    own = rest if param.num_axes == -1 else rest[: param.num_axes]
-    summand = own if given is None else given
-    if rest[: len(summand)] != summand:
-        raise RuleError(
-            f"expected a summand of shape {list(rest)}, or of its first axes, found {list(summand)}"
-        )
-    return Facts(
-        tops=(shape,),
-        parameters={"bias": summand} if given is None else {},
-        attributes={"axis": axis},
-    )

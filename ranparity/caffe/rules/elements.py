@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ranparity.caffe import caffe_pb2
 from ranparity.caffe.graph import Node
@@ -130,22 +131,42 @@ def scale(node: Node, bottoms: Sequence[Shape]) -> Facts:
 
     Source: BVLC/caffe, src/caffe/layers/scale_layer.cpp, LayerSetUp and Reshape.
     """
-    expect_bottoms(node, bottoms, 1, 2)
-    param, shape = node.message.scale_param, bottoms[0]
-    given = bottoms[1] if len(bottoms) == 2 else None
-    first = 0 if given == () else canonical_axis(param.axis, shape)  # a scalar has no axes to place
-    rest = shape[first:]
-    factor = _learned_factor(param.num_axes, rest) if given is None else given
-    if rest[: len(factor)] != factor:
-        raise RuleError(
-            f"expected a factor of shape {list(rest)}, or of its first axes, found {list(factor)}"
-        )
-    parameters = {"weight": factor} if given is None else {}
+    param = node.message.scale_param
+    first, factor, is_learned = _along(node, bottoms, param, "factor")
+    parameters = {"weight": factor} if is_learned else {}
     return Facts(
-        tops=(shape,),
+        tops=(bottoms[0],),
         parameters=parameters | ({"bias": factor} if param.bias_term else {}),
         attributes={"axis": first, "bias_term": param.bias_term},
     )
+
+
+@rule("Bias")
+def bias(node: Node, bottoms: Sequence[Shape]) -> Facts:
+    """A summand along some axes; a second bottom gives it.
+
+    Source: BVLC/caffe, src/caffe/layers/bias_layer.cpp, LayerSetUp and Reshape.
+    """
+    first, summand, is_learned = _along(node, bottoms, node.message.bias_param, "summand")
+    return Facts(
+        tops=(bottoms[0],),
+        parameters={"bias": summand} if is_learned else {},
+        attributes={"axis": first},
+    )
+
+
+def _along(node: Node, bottoms: Sequence[Shape], param: Any, what: str) -> tuple[int, Shape, bool]:
+    """The first axis, the shape, and whether it is learned, of what acts along some axes."""
+    expect_bottoms(node, bottoms, 1, 2)
+    shape, given = bottoms[0], bottoms[1] if len(bottoms) == 2 else None
+    first = 0 if given == () else canonical_axis(param.axis, shape)  # a scalar has no axes to place
+    rest = shape[first:]
+    own = _learned_factor(param.num_axes, rest) if given is None else given
+    if rest[: len(own)] != own:
+        raise RuleError(
+            f"expected a {what} of shape {list(rest)}, or of its first axes, found {list(own)}"
+        )
+    return first, own, given is None
 
 
 def _learned_factor(num_axes: int, shape: Shape) -> Shape:

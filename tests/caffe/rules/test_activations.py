@@ -52,26 +52,6 @@ CASES = [
         (2, 3),
         attributes={"dropout_ratio": 0.2},
     ),
-    Case("Bias", "", [MAP], MAP, {"bias": (4,)}, attributes={"axis": 1}),
-    Case(
-        "Bias",
-        "bias_param { axis: 2 num_axes: -1 }",
-        [MAP],
-        MAP,
-        {"bias": (9, 11)},
-        attributes={"axis": 2},
-    ),
-    Case(
-        "Bias",
-        "bias_param { axis: 0 num_axes: 2 }",
-        [MAP],
-        MAP,
-        {"bias": (2, 4)},
-        attributes={"axis": 0},
-    ),
-    Case("Bias", "bias_param { num_axes: 0 }", [MAP], MAP, {"bias": ()}, attributes={"axis": 1}),
-    Case("Bias", "", [MAP, (4, 9)], MAP, attributes={"axis": 1}),
-    Case("Bias", "bias_param { axis: 7 }", [MAP, ()], MAP, attributes={"axis": 0}),
 ]
 TWO = 'expected 1 bottom, found "a", "b"'
 REFUSALS = [
@@ -94,18 +74,6 @@ REFUSALS = [
         "dropout_param { dropout_ratio: 0 }",
         [MAP],
         "expected a dropout_ratio between 0 and 1, found 0.0",
-    ),
-    Refusal("Bias", "", [MAP] * 3, 'expected 1 to 2 bottoms, found "a", "b", "c"'),
-    Refusal("Bias", "bias_param { num_axes: 4 }", [MAP], "expected num_axes of -1 to 3, found 4"),
-    Refusal("Bias", "bias_param { num_axes: -2 }", [MAP], "expected num_axes of -1 to 3, found -2"),
-    Refusal(
-        "Bias",
-        "",
-        [MAP, (9,)],
-        "expected a summand of shape [4, 9, 11], or of its first axes, found [9]",
-    ),
-    Refusal(
-        "Bias", "bias_param { axis: 4 }", [MAP], "expected an axis of a blob with 4 axes, found 4"
     ),
 ]
 

@@ -242,7 +242,30 @@ POWER = [
         attributes={"power": 2.0, "scale": 1.0, "shift": 0.0},
     ),
 ]
+BIAS = [
+    Case("Bias", "", [MAP], MAP, {"bias": (4,)}, attributes={"axis": 1}),
+    Case(
+        "Bias",
+        "bias_param { axis: 2 num_axes: -1 }",
+        [MAP],
+        MAP,
+        {"bias": (9, 11)},
+        attributes={"axis": 2},
+    ),
+    Case(
+        "Bias",
+        "bias_param { axis: 0 num_axes: 2 }",
+        [MAP],
+        MAP,
+        {"bias": (2, 4)},
+        attributes={"axis": 0},
+    ),
+    Case("Bias", "bias_param { num_axes: 0 }", [MAP], MAP, {"bias": ()}, attributes={"axis": 1}),
+    Case("Bias", "", [MAP, (4, 9)], MAP, attributes={"axis": 1}),
+    Case("Bias", "bias_param { axis: 7 }", [MAP, ()], MAP, attributes={"axis": 0}),
+]
 CASES = [
+    *BIAS,
     *BN,
     *POINTWISE,
     *ELTWISE,
@@ -254,6 +277,18 @@ CASES = [
 ]
 
 REFUSALS = [
+    Refusal("Bias", "", [MAP] * 3, 'expected 1 to 2 bottoms, found "a", "b", "c"'),
+    Refusal("Bias", "bias_param { num_axes: 4 }", [MAP], "expected num_axes of -1 to 3, found 4"),
+    Refusal("Bias", "bias_param { num_axes: -2 }", [MAP], "expected num_axes of -1 to 3, found -2"),
+    Refusal(
+        "Bias",
+        "",
+        [MAP, (9,)],
+        "expected a summand of shape [4, 9, 11], or of its first axes, found [9]",
+    ),
+    Refusal(
+        "Bias", "bias_param { axis: 4 }", [MAP], "expected an axis of a blob with 4 axes, found 4"
+    ),
     Refusal("BN", "", [(5,)], "expected a bottom with a channel axis, found [5]"),
     Refusal("BN", "", [MAP, MAP], 'expected 1 bottom, found "a", "b"'),
     Refusal("ReLU", "", [], "expected 1 bottom, found none"),

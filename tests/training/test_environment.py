@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from ranparity.training import environment
@@ -28,6 +30,13 @@ def test_peak_memory_is_in_bytes_and_grows_with_what_is_used() -> None:
     after = environment.peak_memory()
     assert after is not None
     assert after >= len(taken)
+
+
+def test_peak_memory_is_this_programs_and_not_its_parents() -> None:
+    taken = b"x" * 300_000_000
+    code = "from ranparity.training.environment import peak_memory; print(peak_memory())"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(child.stdout) < len(taken) / 2
 
 
 def test_the_source_digest_sees_contents_and_names_of_python_files_alone(tmp_path: Path) -> None:

@@ -24,17 +24,34 @@ def bn(call: Call) -> Made:
     if "shift" in call.weights:  # SegNet's
         factor, shift = (over_channels(x, call.weights[name]) for name in ("scale", "shift"))
         return Made((factor * x + shift,))
-    mean, variance, new = kept["mean"], kept["variance"], {}
-    if call.training:
-        momentum = float(call.facts.attributes["momentum"])
-        mean, variance = moments(call, x)
-        new = {
-            name: momentum * kept[name] + (1 - momentum) * batch.detach()
-            for name, batch in (("mean", mean), ("variance", variance))
-        }
+    slope, bias = call.weights["slope"], call.weights["bias"]
+    if not call.training:
+        y = normalised(call, x, kept["mean"], kept["variance"])
+        return Made((over_channels(x, slope) * y + over_channels(x, bias),))
+    from torch.utils.checkpoint import checkpoint
+
+    # What lies between is computed again on the way back: it is three times as large as the map.
+    y, *batch = checkpoint(
+        functools.partial(_by_batch, call),
+        x,
+        slope,
+        bias,
+        use_reentrant=False,
+        preserve_rng_state=False,
+    )
+    momentum = float(call.facts.attributes["momentum"])
+    new = {
+        name: momentum * kept[name] + (1 - momentum) * moment.detach()
+        for name, moment in zip(("mean", "variance"), batch, strict=True)
+    }
+    return Made((y,), new)
+
+
+def _by_batch(call: Call, x: Tensor, slope: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """A BN by the batch's moments, and these."""
+    mean, variance = moments(call, x)
     y = normalised(call, x, mean, variance)
-    slope, bias = (over_channels(x, call.weights[name]) for name in ("slope", "bias"))
-    return Made((slope * y + bias,), new)
+    return over_channels(x, slope) * y + over_channels(x, bias), mean, variance
 
 
 def moments(call: Call, x: Tensor) -> tuple[Tensor, Tensor]:

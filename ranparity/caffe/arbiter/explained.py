@@ -7,6 +7,8 @@ can know what was decided are they left free.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from ranparity.caffe.arbiter.base import Tensor, Tensors
 from ranparity.caffe.arbiter.noise import Noise
-from ranparity.caffe.arbiter.run import Arbiter, gradients
+from ranparity.caffe.arbiter.run import Arbiter, Seen, gradients
 from ranparity.caffe.arbiter.solver import Solver
 
 RUNS = 6  # noisy ones: with 3, the noise of a scalar is too small by chance once in 500 times
@@ -98,24 +100,52 @@ def answer(
         noise: In the place of roundings; none by default.
         decisions: Those that are given.
     """
+    tensors: dict[str, Tensor] = {}
+    return Answer(tensors, tell(question, tensors.__setitem__, noise, decisions))
+
+
+def tell(
+    question: Question,
+    seen: Seen,
+    noise: Noise | None = None,
+    decisions: Tensors | None = None,
+) -> Tensors:
+    """Compute what is asked for, a tensor after the other: it need not be in memory at once.
+
+    Args:
+        question: What that is.
+        seen: Told each tensor by KIND/NAME as it is made, blobs in graph order first.
+        noise: In the place of roundings; none by default.
+        decisions: Those that are given.
+
+    Returns:
+        The decisions, by the name of the layer's top.
+    """
     asked = question.targets is not None
     parameters = question.trained
     weights = {name: x.detach() for name, x in question.weights.items()}
     for name in parameters:
         weights[name] = weights[name].clone().requires_grad_()
     found = question.arbiter.forward(
-        question.inputs, weights, training=question.training, noise=noise, decisions=decisions
+        question.inputs,
+        weights,
+        training=question.training,
+        noise=noise,
+        decisions=decisions,
+        seen=lambda name, x: seen(f"blob/{name}", x.detach()),
     )
-    tensors = {f"blob/{name}": x.detach() for name, x in found.blobs.items()}
-    tensors |= {f"statistic/{name}": x for name, x in found.statistics.items()}
+    for name, x in found.statistics.items():
+        seen(f"statistic/{name}", x)
     if asked:
         loss = question.arbiter.loss(found, question.targets)
         found_slopes = gradients(loss, [weights[name] for name in parameters])
         slopes = dict(zip(parameters, found_slopes, strict=True))
-        tensors |= {LOSS: loss.detach()}
-        tensors |= {f"gradient/{name}": x for name, x in slopes.items()}
-        tensors |= dict(_updated(question, slopes, noise))
-    return Answer(tensors, found.decisions)
+        seen(LOSS, loss.detach())
+        for name, x in slopes.items():
+            seen(f"gradient/{name}", x)
+        for name, x in _updated(question, slopes, noise):
+            seen(name, x)
+    return found.decisions
 
 
 def _updated(
@@ -154,18 +184,49 @@ def explained(
         The references, by the names of `Answer.tensors`, and the decisions.
     """
     exact = answer(question, decisions=decisions)
-    squares: dict[str, Any] = dict.fromkeys(exact.tensors, 0.0)
+    values = {name: np.asarray(x.numpy()) for name, x in exact.tensors.items()}
+    given = None if free else exact.decisions
+    squares = noise_squares(question, values, unit, decisions=given, seed=seed, runs=runs)
+    return {name: Reference(x, squares[name]) for name, x in values.items()}, exact.decisions
+
+
+def noise_squares(
+    question: Question,
+    values: Mapping[str, NDArray[Any]],
+    unit: float,
+    *,
+    decisions: Tensors | None = None,
+    seed: int = 0,
+    runs: int = RUNS,
+) -> dict[str, NDArray[Any]]:
+    """Compute how far roundings can move each tensor; see `Reference.squares`.
+
+    Args:
+        question: What is asked.
+        values: What the exact run gives, by the names of `Answer.tensors`.
+        unit: The unit roundoff of the precision that is judged.
+        decisions: Those that are given; without them the noisy runs decide for themselves.
+        seed: Of the noise.
+        runs: How many noisy runs there are.
+    """
+    squares: dict[str, Any] = {}
     for run in range(runs):
-        noisy = answer(question, Noise(unit, seed, run), None if free else exact.decisions)
-        for name, x in noisy.tensors.items():
-            squares[name] = squares[name] + _by_channel((x - exact.tensors[name]) ** 2) / runs
-    return {
-        name: Reference(np.asarray(x.numpy()), np.asarray(squares[name]))
-        for name, x in exact.tensors.items()
-    }, exact.decisions
+
+        def add(name: str, x: Tensor) -> None:
+            more = _by_channel((x.numpy() - values[name]) ** 2) / runs
+            squares[name] = squares.get(name, 0.0) + more
+
+        tell(question, add, Noise(unit, seed, run), decisions)
+        give_back()
+    return {name: np.asarray(value) for name, value in squares.items()}
 
 
-def _by_channel(x: Tensor) -> NDArray[Any]:
+def give_back() -> None:
+    """Let the system have the memory that is free: glibc keeps what lies between other things."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _by_channel(x: NDArray[Any]) -> NDArray[Any]:
     """Sums over all axes but the second."""
-    axes = [axis for axis in range(x.ndim) if axis != 1]
-    return np.asarray((x.sum(axes) if axes else x).numpy())
+    return np.asarray(x.sum(axis=tuple(axis for axis in range(x.ndim) if axis != 1)))

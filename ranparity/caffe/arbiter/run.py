@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from ranparity.errors import InputError
 _ = activations, blobs, elements, maps, shaping  # which fill LAYERS
 
 Arrays = Mapping[str, NDArray[Any]]
+Seen = Callable[[str, Tensor], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,6 +116,7 @@ class Arbiter:
         training: bool,
         noise: Noise | None = None,
         decisions: Tensors | None = None,
+        seen: Seen | None = None,
     ) -> Forward:
         """Compute every blob.
 
@@ -123,14 +126,19 @@ class Arbiter:
             training: Whether statistics are the batch's, and are moved.
             noise: What takes the place of roundings; none by default.
             decisions: Those that are given, by the name of the layer's top.
+            seen: Told each blob by name as it is made, inputs first. The blobs that are given back
+                are then only those that a loss is made of: the others go when nothing reads them.
 
         Raises:
             InputError: A layer cannot be run; names it.
         """
         made: dict[str, Tensor] = dict(inputs)
+        if seen:
+            for name, x in inputs.items():
+                seen(name, x)
         statistics: dict[str, Tensor] = {}
         decided: dict[str, Tensor] = {}
-        for step in self.steps:
+        for number, step in enumerate(self.steps):
             top = step.node.outputs[0] if step.node.outputs else ""
             trains = training and not (self._respect_frozen and is_frozen(step.node))
             found = _computed(step, made, weights, trains, noise, (decisions or {}).get(top))
@@ -139,7 +147,24 @@ class Arbiter:
             statistics |= named
             if found.decision is not None:
                 decided[top] = found.decision
+            if seen:
+                for name in step.node.outputs:
+                    seen(name, made[name])
+                for name in self._last_read[number]:
+                    del made[name]
         return Forward(made, statistics, decided)
+
+    @functools.cached_property
+    def _last_read(self) -> list[list[str]]:
+        """Of each step the blobs that no later one reads, without those that a loss is made of."""
+        kept = {*self._all_logits, *self.loss_weights}
+        found: list[list[str]] = []
+        later: set[str] = set()
+        for step in reversed(self.steps):
+            mine = {*step.node.inputs, *step.node.outputs}
+            found.append(sorted(mine - later - kept))
+            later |= mine
+        return found[::-1]
 
     def decisions(self, blobs: Mapping[str, Any]) -> dict[str, Tensor]:
         """Give what ReLUs and max pools decide where blobs are these, by the name of their top.
@@ -187,17 +212,22 @@ class Arbiter:
         Raises:
             InputError: There is none, or more than one.
         """
-        ends = set(unread(self.graph))
-        found = [
-            step.node.inputs[0]
-            for step in self.steps
-            if step.node.type == "Softmax" and ends.intersection(step.node.outputs)
-        ]
+        found = self._all_logits
         if len(found) != 1:
             raise InputError(
                 f"{self.graph.source}: expected one Softmax at the net's end, found {len(found)}"
             )
         return found[0]
+
+    @property
+    def _all_logits(self) -> list[str]:
+        """What each Softmax reads that nothing reads."""
+        ends = set(unread(self.graph))
+        return [
+            step.node.inputs[0]
+            for step in self.steps
+            if step.node.type == "Softmax" and ends.intersection(step.node.outputs)
+        ]
 
     @property
     def loss_weights(self) -> dict[str, float]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -20,8 +21,15 @@ import ranparity.caffe
 from ranparity.caffe import canonical, prototxt
 from ranparity.caffe import graph as graphs
 from ranparity.caffe.arbiter import run
-from ranparity.caffe.arbiter.base import Tensors
-from ranparity.caffe.arbiter.explained import RUNS, UNDECIDED_RUNS, Question, answer, explained
+from ranparity.caffe.arbiter.base import Tensor, Tensors
+from ranparity.caffe.arbiter.explained import (
+    RUNS,
+    UNDECIDED_RUNS,
+    Question,
+    give_back,
+    noise_squares,
+    tell,
+)
 from ranparity.caffe.arbiter.noise import UNIT_ROUNDOFF
 from ranparity.caffe.arbiter.run import Arbiter, Step
 from ranparity.caffe.arbiter.solver import Solver
@@ -31,7 +39,7 @@ from ranparity.models import caffe_weights, zoo
 from ranparity.parity.check import pool_whole_map
 from ranparity.parity.ladder.case import Case
 from ranparity.parity.ladder.rounding import MEASURED, noise_in
-from ranparity.parity.ladder.store import Store, Writer, is_whole
+from ranparity.parity.ladder.store import Store, Under, Writer, is_whole
 from ranparity.training import environment
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -243,8 +251,14 @@ class CaffeReferences(References):
 
     def deciding(self, decisions: Tensors) -> References:
         """Give what the arbiter gives with the decisions of another."""
-        found = answer(self.question, decisions=decisions).tensors
-        others = {name: x.numpy() for name, x in found.items() if not name.startswith("blob/")}
+        others: dict[str, NDArray[Any]] = {}
+
+        def keep(name: str, x: Tensor) -> None:
+            if not name.startswith("blob/"):
+                others[name] = x.numpy()
+
+        tell(self.question, keep, decisions=decisions)
+        give_back()
         return dataclasses.replace(self, others=others)
 
 
@@ -257,30 +271,54 @@ def find(what: Asked, cache: Path, precision: str = MEASURED) -> CaffeReferences
         precision: Whose noise is meant.
     """
     question = what.question()
-    unit = UNIT_ROUNDOFF[MEASURED]
 
     @functools.cache
     def undecided() -> Store:
-        return _kept(question, cache / f"{what.digest}-undecided", UNDECIDED * unit, free=True)
+        return _undecided(question, cache / f"{what.digest}-undecided", found)
 
-    found = _kept(question, cache / what.digest, unit, free=False)
+    found = _kept(question, cache / what.digest)
     return CaffeReferences(
         found, question.arbiter, question.training, undecided, precision, question=question
     )
 
 
-def _kept(question: Question, folder: Path, unit: float, *, free: bool) -> Store:
-    """Give what is in a folder, computed unless it is there; of free decisions no values."""
-    if not is_whole(folder):
-        partial = folder.with_name(f"{folder.name}.{os.getpid()}")
-        out = Writer(partial)
-        runs = UNDECIDED_RUNS if free else RUNS
-        found, _ = explained(question, unit, seed=SEED, runs=runs, free=free)
-        for name, reference in found.items():
-            if not free:
-                out.add(f"value/{name}", reference.value)
-            out.add(f"squares/{name}", reference.squares)
+def _kept(question: Question, folder: Path) -> Store:
+    """Give values and squares from a folder, computed unless they are there."""
+    with _filling(folder) as out:
+        if out:
+            decided = tell(question, lambda name, x: out.add(f"value/{name}", x.numpy()))
+            give_back()
+            values = Under(out, "value")
+            squares = noise_squares(
+                question, values, UNIT_ROUNDOFF[MEASURED], decisions=decided, seed=SEED, runs=RUNS
+            )
+            out.add_all("squares", squares)
+    return Store(folder)
+
+
+def _undecided(question: Question, folder: Path, kept: Store) -> Store:
+    """Give the squares of runs that decide for themselves, computed unless they are there."""
+    with _filling(folder) as out:
+        if out:
+            unit = UNDECIDED * UNIT_ROUNDOFF[MEASURED]
+            values = Under(kept, "value")
+            squares = noise_squares(question, values, unit, seed=SEED, runs=UNDECIDED_RUNS)
+            out.add_all("squares", squares)
+    return Store(folder)
+
+
+@contextlib.contextmanager
+def _filling(folder: Path) -> Iterator[Writer | None]:
+    """Give what fills a folder, which takes its place when the block ends well; None if it is."""
+    if is_whole(folder):
+        yield None
+        return
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}")
+    out = Writer(partial)
+    try:
+        yield out
         out.close()
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
-    return Store(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

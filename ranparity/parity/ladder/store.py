@@ -5,6 +5,7 @@ A file for each of ten thousand tensors would cost more than what is done with t
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import mmap
@@ -55,11 +56,56 @@ class Writer:
         for name, tensor in tensors.items():
             self.add(f"{prefix}/{name}", tensor)
 
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """Give a tensor that has been written."""
+        self._file.flush()
+        return _mapped(self._folder / DATA, self._places[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
     def close(self, **about: Any) -> None:
         """Write down what the tensors are called, and what else there is to say of them."""
         self._file.close()
         content = {"about": about, "tensors": self._places}
         write_text(self._folder / INDEX, json.dumps(content) + "\n")
+
+
+def _mapped(path: Path, place: Place) -> NDArray[Any]:
+    """Give a tensor of a file by a map of its own, which ends with it."""
+    kind, shape, start = place
+    count = math.prod(shape)
+    if not count:
+        return np.empty(shape, kind)
+    first = start % mmap.ALLOCATIONGRANULARITY
+    end = first + count * np.dtype(kind).itemsize
+    with path.open("rb") as file:
+        data = mmap.mmap(file.fileno(), end, access=mmap.ACCESS_READ, offset=start - first)
+    found: NDArray[Any] = np.frombuffer(data, kind, count, first)
+    return found.reshape(shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class Under(Mapping[str, NDArray[Any]]):
+    """The tensors whose names begin with PREFIX/, by what follows, each read when it is asked for.
+
+    Attributes:
+        whole: All tensors, or what is writing them.
+        prefix: What the names begin with.
+    """
+
+    whole: Store | Writer
+    prefix: str
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self.whole[f"{self.prefix}/{name}"]
+
+    def __iter__(self) -> Iterator[str]:
+        start = f"{self.prefix}/"
+        return (name[len(start) :] for name in self.whole if name.startswith(start))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class Store(Mapping[str, NDArray[Any]]):
@@ -85,22 +131,13 @@ class Store(Mapping[str, NDArray[Any]]):
             ) from None
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        kind, shape, start = self._places[name]
-        count = math.prod(shape)
-        if not count:
-            return np.empty(shape, kind)
-        first = start % mmap.ALLOCATIONGRANULARITY
-        end, at = first + count * np.dtype(kind).itemsize, start - first
         try:
-            with (self.folder / DATA).open("rb") as file:  # a map each, which ends with its tensor
-                data = mmap.mmap(file.fileno(), end, access=mmap.ACCESS_READ, offset=at)
+            return _mapped(self.folder / DATA, self._places[name])
         except (OSError, ValueError) as error:
             raise InputError(
-                f"{self.folder / DATA}: expected a tensor at byte {start}: {error}: remove "
-                f"{self.folder}"
+                f"{self.folder / DATA}: expected a tensor at byte {self._places[name][2]}: "
+                f"{error}: remove {self.folder}"
             ) from None
-        found: NDArray[Any] = np.frombuffer(data, kind, count, first)
-        return found.reshape(shape)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)

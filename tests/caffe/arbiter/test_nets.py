@@ -208,7 +208,8 @@ def test_a_type_that_cannot_be_run_is_refused_with_the_layers_name(
     with pytest.raises(InputError) as caught:
         run.Arbiter(graph.build(prototxt.parse(text, "net.prototxt")))
     assert str(caught.value).startswith(
-        'net.prototxt: layer "bend" (ReLU): the arbiter cannot run this type; expected one of BN, '
+        'net.prototxt: layer "bend" (ReLU): the arbiter cannot run this type; expected one of '
+        "AbsVal, ArgMax, "
     )
 
 
@@ -234,3 +235,21 @@ def test_frozen_is_ignored_unless_it_is_to_be_respected() -> None:
     }
     assert set(frozen.statistics) == {"free/mean", "free/variance"}
     assert not torch.equal(frozen.blobs["free"], inferred.blobs["free"])
+
+
+def test_blobs_are_told_as_they_are_made_and_kept_no_longer_than_they_are_read() -> None:
+    arbiter = run.Arbiter(
+        graph.build(prototxt.parse(exported(zoo.entry("dranet-cifar@16"), (16, 16))))
+    )
+    random = np.random.default_rng(0)
+    images = run.tensors({"data": random.standard_normal((1, 3, 16, 16))})
+    values = run.tensors(weights(arbiter))
+    whole = arbiter.forward(images, values, training=True)
+    told: dict[str, torch.Tensor] = {}
+    found = arbiter.forward(images, values, training=True, seen=told.__setitem__)
+    assert list(told) == list(whole.blobs)
+    for name, blob in whole.blobs.items():
+        torch.testing.assert_close(told[name], blob, rtol=0, atol=0)
+    assert set(found.blobs) == {arbiter.logits, *arbiter.loss_weights}
+    targets = torch.eye(10, dtype=torch.float64)[:1]
+    assert arbiter.loss(found, targets) == arbiter.loss(whole, targets)

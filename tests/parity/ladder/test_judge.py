@@ -318,7 +318,7 @@ def test_a_decision_beyond_the_noise_is_a_fault(found: dict[bool, References]) -
 def test_references_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     what = asked(training=True)
     first = references.find(what, tmp_path)
-    monkeypatch.setattr(references, "explained", None)
+    monkeypatch.setattr(references, "noise_squares", None)
     again = references.find(what, tmp_path)
     for name in first.tensors:
         assert np.array_equal(first.tensors[name], again.tensors[name])

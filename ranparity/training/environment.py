@@ -58,6 +58,12 @@ def peak_memory() -> int | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def forget_peak() -> None:
+    """Let `peak_memory` count from now on, where the system can do that."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+
+
 def _linux_peak() -> int:
     """What Linux says of this program; `getrusage` has what its parent had when it was started."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()

@@ -159,6 +159,7 @@ class Ladder:
         place = Path(tempfile.mkdtemp(prefix="ladder-", dir=self._work))
         begun = time.perf_counter()
         use_threads(1)  # a backend's process is busy beside it
+        environment.forget_peak()
         try:
             self._run_all(found, place)
             if self._opencv and 1 in case.levels:

@@ -1,4 +1,4 @@
-"""Runs what a report shows: the checks, the alterations and the trainings, and gives the records.
+"""Runs what a report shows (checks, alterations, the ladder, trainings), and gives the records.
 
 Backends go one after the other, each in a process of its own. What fails becomes a record that
 says why, so that one backend does not cost the others their evidence. Nothing is written into the
@@ -24,6 +24,7 @@ from ranparity.models import zoo
 from ranparity.parity.alterations import prove, prove_live
 from ranparity.parity.check import evidence
 from ranparity.report.alteration_record import ALTERATIONS, SIDES
+from ranparity.report.ladder_record import QUICK
 from ranparity.report.reading import Fields, MalformedError, parse_json
 from ranparity.report.records import RUN_FILES
 from ranparity.training import backends, environment
@@ -56,6 +57,7 @@ def collect(names: Sequence[str], say: Say) -> dict[str, bytes]:
         records |= _one(f"data/check-{name}.json", _check, name, say)
     usable = next((name for name in names if not _missing(name)), names[0])
     records |= _one(ALTERATIONS, _alterations, usable, say)
+    records |= ladder([name for name in names if not _missing(name)], RUNS / "report-ladder", say)
     for name in names:
         records |= train(name, RUNS / f"report-{name}", say)
     return records | masks(usable, RUNS / f"report-{usable}", records, say)
@@ -123,6 +125,22 @@ def _place(backend: str) -> dict[str, Any]:
     return {key: value for key, value in described.items() if key not in NEEDS_DEVICE}
 
 
+def ladder(names: Sequence[str], folder: Path, say: Say) -> dict[str, bytes]:
+    """Runs levels 1 to 3 of the ladder on a net; gives their record."""
+    if not names:
+        return {QUICK: _json({"error": "no backend is installed"})}
+    say(f"{', '.join(names)}: levels 1 to 3 of the ladder on {MODEL}")
+    record = folder / Path(QUICK).name
+    record.unlink(missing_ok=True)
+    places = ("--out", str(folder), "--work", str(folder / "tensors"))
+    options = ("--quick", "--backends", ",".join(names), *places)
+    reason = _carried_out("ranparity.parity.ladder.nets", *options, backend=names[0], say=say)
+    if record.is_file():  # which says by itself what has failed
+        return {QUICK: record.read_bytes()}
+    say(f"ladder: FAILED: {reason}")
+    return {QUICK: _json({"error": reason or "it has left no record"})}
+
+
 def train(backend: str, folder: Path, say: Say) -> dict[str, bytes]:
     """Trains on a backend; gives the record's files without the weights."""
     say(f"{backend}: training {MODEL} on {DATA}, record in {folder}")
@@ -147,7 +165,8 @@ def masks(backend: str, folder: Path, records: Mapping[str, bytes], say: Say) ->
     if json.loads(records[f"{run}/run.json"]).get("status") != "finished":
         return {}
     say(f"{backend}: drawing the attention masks of {folder}")
-    reason = _carried_out("ranparity", "masks", str(folder), backend=backend, say=say)
+    options = ("masks", str(folder), "--backend", backend)
+    reason = _carried_out("ranparity", *options, backend=backend, say=say)
     if reason:
         say(f"{backend}: FAILED: {reason}")
         return {f"{run}/{MASKS}": _json({"error": reason})}
@@ -156,13 +175,14 @@ def masks(backend: str, folder: Path, records: Mapping[str, bytes], say: Say) ->
 
 def _train(backend: str, folder: Path, say: Say) -> str:
     """Runs the training; returns why it failed, or nothing."""
-    options = ("--overwrite", "--model", MODEL, "--data", DATA, "--out", str(folder))
+    what = ("--model", MODEL, "--data", DATA, "--backend", backend)
+    options = ("--overwrite", *what, "--out", str(folder))
     return _carried_out("ranparity.run", *options, backend=backend, say=say)
 
 
 def _carried_out(module: str, *arguments: str, backend: str, say: Say) -> str:
     """Runs a module and passes on what it says; returns why it failed, or nothing."""
-    command = [sys.executable, "-m", module, *arguments, "--backend", backend]
+    command = [sys.executable, "-m", module, *arguments]
     variables = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     last: deque[str] = deque(maxlen=3)
     with subprocess.Popen(  # noqa: S603  (this same Python, arguments of our own making)

@@ -84,6 +84,7 @@ def places(evidence: Evidence) -> list[Place]:
     ]
     ladders: list[tuple[str, LadderRecord | ProofRecord | None]] = [
         ("ladder", evidence.ladder),
+        ("levels 1 to 3", evidence.quick),
         ("ladder's judge", evidence.proof),
     ]
     found += [

@@ -48,23 +48,32 @@ RUNS = text(
 
 def section(evidence: Evidence) -> Section:
     """A row a level and backend, then the free runs."""
-    record = evidence.ladder
     blocks: list[Block] = [Paragraph(INTRODUCTION)]
-    if record is None or record.error:
-        blocks.append(Paragraph(_absence(record), "absent" if record is None else "fail"))
-    else:
+    records = (evidence.quick, evidence.ladder)
+    if read := next((record for record in records if record and not record.error), None):
         said = text(
             "A rho above ",
-            strong(f"{record.limit:g}"),
+            strong(f"{read.limit:g}"),
             " differs: one constant for all tensors, nets, backends, levels and precisions. How it "
             "was fixed: ",
             link("is the judge right?", "#judge"),
         )
-        blocks += [Paragraph(said), levels(record)]
-        blocks += _notes(record)
-        for runs in record.runs:
-            blocks += _free(runs, record.factor)
+        blocks.append(Paragraph(said))
+    if evidence.quick:
+        blocks += [Heading("As this report was made"), *_shown(evidence.quick)]
+        blocks.append(Heading("Nets at their own width and size"))
+    blocks += _shown(evidence.ladder)
     return Section("ladder", "The ladder: is what differs rounding?", tuple(blocks))
+
+
+def _shown(record: LadderRecord | None) -> Iterator[Block]:
+    if record is None or record.error:
+        yield Paragraph(_absence(record), "absent" if record is None else "fail")
+        return
+    yield levels(record)
+    yield from _notes(record)
+    for runs in record.runs:
+        yield from _free(runs, record.factor)
 
 
 def _absence(record: LadderRecord | None) -> Text:
@@ -132,9 +141,12 @@ def _free(runs: FreeRuns, factor: float) -> Iterator[Block]:
 
 def problems(evidence: Evidence) -> Iterator[Text]:
     """Says which levels do not pass; no record at all is no problem: the session is long."""
-    record = evidence.ladder
-    if record is None:
-        return
+    for record in (evidence.quick, evidence.ladder):
+        if record:
+            yield from _problems(record)
+
+
+def _problems(record: LadderRecord) -> Iterator[Text]:
     source = text(" (", link(record.path, record.path), ")")
     if record.error:
         yield text("Ladder: FAILED: ", code(record.error), *source)
@@ -149,11 +161,13 @@ def problems(evidence: Evidence) -> Iterator[Text]:
 
 def summary(evidence: Evidence) -> str:
     """What came of it, for the first page."""
-    record = evidence.ladder
-    if record is None or not record.levels:
+    found = [
+        level for record in (evidence.quick, evidence.ladder) if record for level in record.levels
+    ]
+    if not found:
         return "not run."
-    tensors = sum(level.tensors for level in record.levels if level.level < 5)
-    failed = sum(level.verdict != "pass" for level in record.levels)
-    nets = len({level.model for level in record.levels})
+    tensors = sum(level.tensors for level in found if level.level < 5)
+    failed = sum(level.verdict != "pass" for level in found)
+    nets = len({level.model for level in found})
     verdict = f"{plural(failed, 'level')} did not pass" if failed else "all levels pass"
     return f"{count(tensors)} comparisons of tensors of {plural(nets, 'net')}; {verdict}."

@@ -1,4 +1,4 @@
-"""The records of the ladder, data/ladder.json and data/ladder-proof.json, read with care."""
+"""The records of the ladder, data/ladder*.json, read with care."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 from ranparity.report.reading import Fields, MalformedError, parse_json
 
-LADDER, PROOF = "data/ladder.json", "data/ladder-proof.json"
+LADDER, QUICK = "data/ladder.json", "data/ladder-quick.json"
+PROOF = "data/ladder-proof.json"
 VERDICTS = ("pass", "fail")
 LEVELS = (1, 2, 3, 4, 5)
 
@@ -129,10 +130,12 @@ class ProofRecord:
     path: str = PROOF
 
 
-def read(content: bytes) -> LadderRecord:
+def read(content: bytes, path: str = LADDER) -> LadderRecord:
     """Reads the record of nets; what cannot be read is there as an error."""
     try:
         fields = Fields(parse_json(content))
+        if fields.has("error"):
+            return LadderRecord(error=fields.text("error"), path=path)
         cases = {
             key: Fields(value, f"case {key[:8]}") for key, value in fields.mapping("cases").items()
         }
@@ -161,9 +164,10 @@ def read(content: bytes) -> LadderRecord:
             environments=places,
             limit=fields.number("limit"),
             factor=fields.number("factor"),
+            path=path,
         )
     except MalformedError as fault:
-        return LadderRecord(error=str(fault))
+        return LadderRecord(error=str(fault), path=path)
 
 
 def _environments(fields: Fields) -> dict[str, Mapping[str, Any]]:

@@ -177,7 +177,8 @@ def _making() -> Section:
                 code("prototxt", "../prototxt"),
                 "; not edited. ",
                 code("nox -s report"),
-                " runs the checks and a training on each backend again, ",
+                " runs the checks, levels 1 to 3 of the ladder on a net, and a training on each "
+                "backend again, ",
                 code("nox -s endurance"),
                 " the runs that are killed, ",
                 code("nox -s ladder-nets"),

@@ -7,6 +7,7 @@
     data/endurance-<backend>.json    runs that were killed and resumed, as `nox -s endurance` does
     data/directions.json             which of two is larger, at small scale
     data/ladder.json                 levels 1 to 5 of nets, as `nox -s ladder-nets` does
+    data/ladder-quick.json           levels 1 to 3 of one net, as `nox -s report` does
     data/ladder-proof.json           that their judge is right, as `nox -s ladder` does
     data/zoo-<backend>.json          every net run once, and short trainings, as `nox -s zoo` does
 
@@ -37,7 +38,7 @@ from ranparity.report.check_record import CheckRecord
 from ranparity.report.direction_record import DIRECTIONS, DirectionRecord
 from ranparity.report.endurance_record import EnduranceRecord
 from ranparity.report.features_record import FeaturesRecord
-from ranparity.report.ladder_record import LADDER, PROOF, LadderRecord, ProofRecord
+from ranparity.report.ladder_record import LADDER, PROOF, QUICK, LadderRecord, ProofRecord
 from ranparity.report.masks_record import MasksRecord
 from ranparity.report.reading import Fields, MalformedError, parse_json
 from ranparity.report.run_record import read_run
@@ -49,7 +50,7 @@ Files = Mapping[str, bytes]  # by path relative to the reports folder, with "/"
 TRAINING = ("run.json", "steps.jsonl", "epochs.csv")
 PICTURES = (masks_record.FILE, masks_record.PICTURE, features_record.FILE)
 RUN_FILES = (*TRAINING, *PICTURES)
-ALONE = (ALTERATIONS, DIRECTIONS, LADDER, PROOF)
+ALONE = (ALTERATIONS, DIRECTIONS, LADDER, QUICK, PROOF)
 _RUN = re.compile(r"data/runs/([^/]+)/[^/]+")
 
 
@@ -69,6 +70,7 @@ class Evidence:
         features: The features of runs, likewise.
         zoo: Every net run once, and the short trainings, by backend.
         ladder: Levels 1 to 5 of nets, if they were run.
+        quick: Levels 1 to 3 of one net, if they were run.
         proof: What became of the ladder's judge, if it was tried.
     """
 
@@ -83,6 +85,7 @@ class Evidence:
     features: tuple[FeaturesRecord, ...] = ()
     zoo: Mapping[str, ZooRecord] = field(default_factory=dict)
     ladder: LadderRecord | None = None
+    quick: LadderRecord | None = None
     proof: ProofRecord | None = None
 
     @property
@@ -173,6 +176,7 @@ def evidence(files: Files) -> Evidence:
         features=tuple(features_record.read(files)),
         zoo=whole,
         ladder=ladder_record.read(files[LADDER]) if LADDER in files else None,
+        quick=ladder_record.read(files[QUICK], QUICK) if QUICK in files else None,
         proof=ladder_record.read_proof(files[PROOF]) if PROOF in files else None,
     )
 

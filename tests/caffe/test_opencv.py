@@ -79,7 +79,7 @@ def test_another_eps_in_the_translation_is_seen_at_its_layer() -> None:
 
 def test_a_type_that_opencv_is_not_asked_about_is_refused_by_name() -> None:
     net = graph.build(prototxt.parse(exported(zoo.entry("dranet-cifar@32"), (16, 16))))
-    with pytest.raises(InputError, match=r'layer "pool5/flat" \(Flatten\): OpenCV is asked'):
+    with pytest.raises(InputError, match=r'layer "attractors" \(Parameter\): OpenCV is asked'):
         opencv.forward(net, {"data": np.zeros((1, 3, 16, 16))}, drawn(run.Arbiter(net)))
 
 
@@ -88,3 +88,64 @@ def test_without_opencv_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -
     net = graph.build(prototxt.parse(exported(zoo.entry("resnet18-cifar@32"), (16, 16))))
     with pytest.raises(InputError, match=r"OpenCV is not installed: .*ranparity\[opencv\]"):
         opencv.forward(net, {"data": np.zeros((1, 3, 16, 16))}, {})
+
+
+LRN = """
+input: "data" input_shape { dim: 1 dim: 6 dim: 4 dim: 4 }
+layer { name: "norm" type: "LRN" bottom: "data" top: "norm" lrn_param { PARAMS } }
+"""
+
+
+@pytest.mark.parametrize("params", ["k: 2", "norm_region: WITHIN_CHANNEL"])
+def test_a_layer_that_opencv_computes_otherwise_is_refused_by_name(params: str) -> None:
+    net = graph.build(prototxt.parse(LRN.replace("PARAMS", params)))
+    with pytest.raises(InputError, match=r'layer "norm" \(LRN\): OpenCV takes 1 for its k'):
+        opencv.forward(net, {"data": np.zeros((1, 6, 4, 4))}, {})
+
+
+OTHERS = """
+name: "others"
+input: "data" input_shape { dim: 2 dim: 3 dim: 12 dim: 12 }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 8 kernel_size: 3 hole: 2 pad: 2 } }
+layer { name: "norm" type: "BatchNorm" bottom: "conv" top: "conv" }
+layer { name: "scale" type: "Scale" bottom: "conv" top: "conv" scale_param { bias_term: true } }
+layer { name: "bend" type: "PReLU" bottom: "conv" top: "conv" }
+layer { name: "lrn" type: "LRN" bottom: "conv" top: "lrn" lrn_param { local_size: 3 alpha: 0.5 } }
+layer { name: "pool" type: "Pooling" bottom: "lrn" top: "pool"
+  pooling_param { kernel_size: 3 stride: 2 ceil_mode: false } }
+layer { name: "up" type: "Deconvolution" bottom: "pool" top: "up"
+  convolution_param { num_output: 4 kernel_size: 4 stride: 2 group: 2 } }
+layer { name: "crop" type: "Crop" bottom: "up" bottom: "data" top: "crop"
+  crop_param { axis: 2 offset: 0 } }
+layer { name: "shift" type: "BN" bottom: "crop" top: "shift" bn_param { bn_mode: INFERENCE } }
+layer { name: "all" type: "Pooling" bottom: "shift" top: "all"
+  pooling_param { pool: AVE global_pooling: true } }
+layer { name: "axpy" type: "Axpy" bottom: "all" bottom: "shift" bottom: "crop" top: "axpy" }
+layer { name: "turn" type: "Permute" bottom: "axpy" top: "turn"
+  permute_param { order: 0 order: 2 order: 3 order: 1 } }
+layer { name: "flat" type: "Flatten" bottom: "turn" top: "flat" }
+layer { name: "again" type: "Reshape" bottom: "flat" top: "again"
+  reshape_param { shape { dim: 0 dim: 4 dim: -1 } } }
+layer { name: "tanh" type: "TanH" bottom: "again" top: "tanh" }
+layer { name: "elu" type: "ELU" bottom: "tanh" top: "elu" elu_param { alpha: 0.5 } }
+layer { name: "drop" type: "Dropout" bottom: "elu" top: "elu" }
+layer { name: "join" type: "Concat" bottom: "again" bottom: "elu" top: "join" }
+"""
+
+
+def test_what_other_deployed_nets_have_is_opencvs_too() -> None:
+    net = graph.build(prototxt.parse(OTHERS))
+    size = {"data": (2, 3, 12, 12)}
+    arbiter = run.Arbiter(net, size)
+    images = np.random.default_rng(1).standard_normal(size["data"]).astype(np.float32)
+    weights = drawn(arbiter) | {"norm/factor": np.ones(1, np.float32)}
+    question = Question(
+        arbiter, run.tensors({"data": images}), run.tensors(weights), training=False
+    )
+    references, _ = explained(question, UNIT_ROUNDOFF["float32"])
+    rows = judged(opencv.forward(arbiter.graph, {"data": images}, weights), references)
+    assert len(rows) == len(arbiter.steps)
+    for row in rows:
+        assert row.verdict in (rounding.IDENTICAL, rounding.ROUNDING), row
+        assert (row.rho or 0) < 10, row

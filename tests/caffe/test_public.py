@@ -17,7 +17,7 @@ from ranparity.caffe import graph, prototxt, shapes
 from ranparity.caffe.graph import Node
 from ranparity.caffe.shapes import Facts
 from ranparity.errors import InputError
-from tests.caffe.test_published import ORIGINALS, needs_originals
+from tests.caffe.test_published import ORIGINALS, needs_originals, opencv_shapes
 
 LAYERS = {
     "bvlc_alexnet": 23,
@@ -65,9 +65,9 @@ def test_every_shape_is_opencvs(name: str) -> None:
     record = json.loads((ORIGINALS / "public" / f"{name}.json").read_text(encoding="utf-8"))
     ours = named(inferred(name))
     theirs = {
-        layer: tuple(tops[0])
-        for layer, tops in record["layers"].items()
-        if layer != "_input" and (layer in ours or not layer.endswith(HELPERS))
+        layer: shape
+        for layer, shape in opencv_shapes(record).items()
+        if layer in ours or not layer.endswith(HELPERS)
     }
     assert len(ours) == LAYERS[name]
     assert {CALLED.get(layer, layer): shape for layer, shape in ours.items()} == theirs

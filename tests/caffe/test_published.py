@@ -7,7 +7,6 @@ each original is compared with our file layer by layer.
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -173,32 +172,6 @@ def test_the_original_attentionnext_92_is_refused_as_published() -> None:
         published.refuse_faulty(net)
     with pytest.raises(InputError, match='reads blob "ave_pool_gather", which no layer before it'):
         graph.build(net)
-
-
-@needs_originals
-def test_public_files_are_read_as_opencv_reads_them_or_refused_in_one_line() -> None:
-    """Those whose layer types are all known; the others say which they lack."""
-    read, refused = [], {}
-    for path in sorted((ORIGINALS / "public").glob("*.prototxt")):
-        try:
-            found = described(path)
-        except InputError as error:
-            refused[path.stem] = str(error)
-        else:
-            read.append(path.stem)
-            record = json.loads(path.with_suffix(".json").read_text())
-            if record["status"] == "ok":  # OpenCV too can load it
-                assert found == opencv_shapes(record), f"{path.name}: other shapes than OpenCV's"
-    assert "vgg16" in read
-    for name, message in refused.items():
-        assert f"{name}.prototxt:" in message
-        assert "unknown field" in message or "unknown layer type" in message, message
-        assert message.isprintable()
-
-
-def described(path: Path) -> dict[str, tuple[int, ...]]:
-    net = describe(graph.build(prototxt.read(path)))
-    return {row.name: row.facts.tops[0] for row in net.layers}
 
 
 def opencv_shapes(record: dict[str, Any]) -> dict[str, tuple[int, ...]]:

@@ -10,6 +10,7 @@ import pytest
 from ranparity.report import collect, curves, records, render
 from ranparity.report.alteration_record import ALTERATIONS
 from ranparity.report.document import Figures
+from ranparity.report.ladder_record import QUICK
 from tests.report import samples
 
 pytest_plugins = ["tests.report.stand_in"]
@@ -34,6 +35,7 @@ def test_all_evidence_is_collected_one_process_a_backend_one_after_the_other(
         *((name, "ranparity.parity.evidence") for name in samples.BACKENDS),
         ("torch", "ranparity.parity.evidence"),
         ("torch", "ranparity.parity.live"),
+        ("torch", "ranparity.parity.ladder.nets"),
         *((name, "ranparity.run") for name in samples.BACKENDS),
         ("torch", "ranparity"),
     ]
@@ -83,6 +85,25 @@ RUBBISH_RUN = (
     "unreadable record: run.json: not JSON: Expecting property name enclosed in double quotes "
     "at line 1, column 2"
 )
+
+
+def test_the_ladder_is_collected_or_says_why_not(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers("")
+    files, said = collected(("jax", "torch"))
+    found = records.evidence(files).quick
+    assert found is not None
+    assert (found.error, len(found.levels)) == ("", 4)
+    assert "jax, torch: levels 1 to 3 of the ladder on attention56-cifar" in said
+    monkeypatch.setenv("RANPARITY_TEST", "jax/nets=fail")
+    files, said = collected(("jax", "torch"))
+    reason = "ended with status 3: no memory"
+    assert data(files, QUICK) == {"error": reason}
+    assert f"ladder: FAILED: {reason}" in said
+    assert collect.ladder([], Path("none"), said.append)[QUICK] == collect._json(
+        {"error": "no backend is installed"}
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from ranparity.parity.ladder.faults import PLANTED
 from ranparity.report import environments, judging, ladder, records
 from ranparity.report.document import Figure, Paragraph, Section, Table
-from ranparity.report.ladder_record import LADDER, PROOF
+from ranparity.report.ladder_record import LADDER, PROOF, QUICK
 from tests.report import ladder_samples, samples
 from tests.report.test_structure import words
 
 
 def evidence(**files: bytes) -> records.Evidence:
-    named = {LADDER: files.get("ladder"), PROOF: files.get("proof")}
+    named = {LADDER: files.get("ladder"), PROOF: files.get("proof"), QUICK: files.get("quick")}
     given = {path: content for path, content in named.items() if content}
     return records.evidence(samples.reports() | given)
 
@@ -40,6 +40,24 @@ def test_levels_are_shown_with_quantiles_and_free_runs_with_all_curves() -> None
     assert "mathdefault" not in figure.svg, "labels of axes are plain"
     assert list(ladder.problems(found)) == []
     assert ladder.summary(found) == "4 comparisons of tensors of 1 net; all levels pass."
+
+
+def test_what_was_run_with_the_report_comes_first() -> None:
+    bad = ladder_samples.ladder(ladder_samples.result(1, 777.0))
+    found = evidence(ladder=ladder_samples.ladder(), quick=bad)
+    first, _, second, _ = tables(ladder.section(found))
+    assert first[0][1] == "1 forward"
+    assert first[0][3] == "✗ FAIL first: layer0 record"
+    assert [row[1] for row in second][:2] == ["1 forward", "2 gradient"]
+    (problem,) = map(words, ladder.problems(found))
+    assert problem == (
+        "Ladder: attention56-cifar, level 1, float32, on torch: first layer0 "
+        "(data/ladder-quick.json)"
+    )
+    assert ladder.summary(found) == "5 comparisons of tensors of 1 net; 1 level did not pass."
+    alone = evidence(quick=b'{"error": "no backend is installed"}')
+    (problem,) = map(words, ladder.problems(alone))
+    assert problem == "Ladder: FAILED: no backend is installed (data/ladder-quick.json)"
 
 
 def test_what_differs_is_a_problem_with_its_first_tensor() -> None:

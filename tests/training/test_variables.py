@@ -16,7 +16,7 @@ class Variable:
     """What is used of a keras.Variable."""
 
     def __init__(self, name: str, shape: tuple[int, ...]) -> None:
-        self.name, self.shape = name, shape
+        self.name, self.path, self.shape = name, name, shape
         self.value = np.zeros(shape, np.float32)
 
     def assign(self, value: Any) -> None:
@@ -95,3 +95,21 @@ def test_values_of_another_shape_are_refused_before_anything_is_set() -> None:
         variables.assign(variables.named(net), values)
     assert str(caught.value) == "weights of bn/moving_mean: expected shape (3,). Received: (4,)"
     assert not net.layers[0].variables[0].value.any()
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("bn/gamma", "bn/gamma"),
+        ("sequential/bn/gamma", "bn/gamma"),
+        ("bn/query/gamma", "bn/query/gamma"),
+        ("other/gamma", "bn/other/gamma"),
+    ],
+)
+def test_a_layer_without_a_caffe_name_has_its_variables_by_their_paths(
+    path: str, name: str
+) -> None:
+    variable = Variable("gamma", (3,))
+    variable.path = path
+    layer = SimpleNamespace(name="bn", variables=[variable])
+    assert list(variables.named(SimpleNamespace(name="net", layers=[layer]))) == [name]

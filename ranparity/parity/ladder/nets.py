@@ -20,7 +20,7 @@ from ranparity.parity.ladder.case import LEVELS, Case
 from ranparity.parity.ladder.run import Ladder, default_references
 from ranparity.training import backends
 
-RECORD = "ladder.json"
+RECORD, QUICK_RECORD = "ladder.json", "ladder-quick.json"
 PUBLISHED = ("attention56", "attention92", "attentionnext56", "attentionnext92")
 TRAINED = ("attention56-cifar", "dranet-cifar")
 DESCRIPTION = """\
@@ -28,6 +28,7 @@ Run the ladder on the four published nets at 224 (levels 1 to 3, OpenCV beside t
 attention56-cifar and dranet-cifar (levels 1 to 5, and 1 and 2 in float64). What is done already is
 passed over: the session goes on where it was ended.
 """
+QUICK = (Case("attention56-cifar", (32, 32), 8, levels=(1, 2, 3)),)
 CASES = (
     *(Case(name, (32, 32), 8, levels=LEVELS) for name in TRAINED),
     *(Case(name, (32, 32), 8, levels=(1, 2), precision="float64") for name in TRAINED),
@@ -41,26 +42,27 @@ class Book:
     Args:
         path: Its file.
         source: Digest of this package's source.
+        cases: What it may hold; others in it are dropped.
 
     Raises:
         InputError: What is there is no such record.
     """
 
-    def __init__(self, path: Path, source: str) -> None:
+    def __init__(self, path: Path, source: str, cases: Sequence[Case]) -> None:
         check_writable(path)
         self.path, self._source = path, source
+        self._known = {case.digest for case in cases}
         kept = sessions.read_record(path, "a ladder session", lambda c: c["cases"].items())
         self._cases: dict[str, dict[str, Any]] = kept["cases"] if kept else {}
 
     def add(self, case: Case, found: Mapping[str, Any]) -> None:
         """Take what was found of a case."""
         self._cases[case.digest] = {**found, "source_digest": self._source}
-        known = {each.digest for each in CASES}
         content = {
             "limit": rounding.LIMIT,
             "factor": free_run.FACTOR,
             "quantiles": judge.QUANTILES,
-            "cases": {key: value for key, value in self._cases.items() if key in known},
+            "cases": {key: value for key, value in self._cases.items() if key in self._known},
         }
         write_text(self.path, json.dumps(content, indent=0, allow_nan=False) + "\n")
 
@@ -84,6 +86,12 @@ def main(argv: Sequence[str]) -> int:
     add("--models", help="nets, with commas between them (default: all)")
     add("--out", type=Path, default=Path("reports/data"), help="default: %(default)s")
     add("--work", type=Path, default=Path("runs/ladder"), help="default: %(default)s")
+    add(
+        "--quick",
+        action="store_true",
+        help=f"levels 1 to 3 of {QUICK[0].model} alone, again, into {QUICK_RECORD}: what nox -s "
+        "report runs",
+    )
     add("--again", action="store_true", help="do again what is done already")
     args = parser.parse_args(argv)
     names, source = sessions.named(args.backends), sessions.source()
@@ -93,10 +101,12 @@ def main(argv: Sequence[str]) -> int:
             known = ", ".join((*TRAINED, *PUBLISHED))
             raise InputError(f"--models: expected some of {known}. Received: {model!r}")
     args.out.mkdir(parents=True, exist_ok=True)
-    book = Book(args.out / RECORD, source)
+    cases, record = (QUICK, QUICK_RECORD) if args.quick else (CASES, RECORD)
+    book = Book(args.out / record, source, cases)
+    again = args.again or args.quick
     failed = []
-    for case in CASES:
-        if case.model not in models or not (args.again or book.lacks(case)):
+    for case in cases:
+        if case.model not in models or not (again or book.lacks(case)):
             continue
         asks = case.model in PUBLISHED
         ladder = Ladder(names, args.work, default_references(), _say, opencv=asks)

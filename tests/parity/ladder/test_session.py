@@ -216,6 +216,12 @@ def test_the_session_of_nets_passes_over_what_is_done(
     assert len(ran) == 3
     assert nets.main([*options, "--again"]) == 0
     assert len(ran) == 6
+    for _ in range(2):
+        assert nets.main(["--quick", "--out", str(tmp_path)]) == 0
+    assert len(ran) == 8, "a quick one is run again"
+    assert (ran[-1].model, ran[-1].levels) == ("attention56-cifar", (1, 2, 3))
+    assert list(json.loads((tmp_path / nets.QUICK_RECORD).read_text())["cases"]) == [ran[-1].digest]
+    assert len(json.loads((tmp_path / nets.RECORD).read_text())["cases"]) == 3
     with pytest.raises(InputError, match="--models: expected some of attention56-cifar, "):
         nets.main(["--models", "resnet18"])
     (tmp_path / nets.RECORD).write_text("[]")

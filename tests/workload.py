@@ -18,6 +18,7 @@ LONGEST = (
     "tests/parity/test_check.py",
     "tests/parity/test_alterations.py",
     "tests/training/test_backends.py",
+    "tests/parity/ladder/test_keras_arbiter.py",
     "tests/parity/ladder/test_repro.py",
     "tests/parity/ladder/test_run.py",
     "tests/caffe/test_opencv.py",

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from ranparity.caffe import caffemodel, graph, opencv, prototxt
+from ranparity.caffe import caffemodel, graph, opencv, prototxt, weights
 from ranparity.caffe.arbiter import run
 from ranparity.caffe.caffemodel import Blob, CaffeModel, LayerBlobs
 from ranparity.errors import InputError
@@ -36,6 +36,20 @@ def drawn(seed: int) -> Any:
         low = 0.5 if variable.name in ("moving_variance", "gamma") else -1
         variable.assign(random.uniform(low, 1, shape) * (scale if len(shape) > 1 else 1))
     return model
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of `drawn(0)`, as the authors' fork has it."""
+    path = tmp_path_factory.mktemp("saved") / "net.caffemodel"
+    caffemodels.save(drawn(0), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def other() -> Any:
+    """A model that files are tried on, and that none changes."""
+    return drawn(1)
 
 
 def values(model: Any) -> dict[str, Any]:
@@ -143,27 +157,21 @@ def filled(value: float) -> Callable[[tuple[Blob, ...]], tuple[Blob, ...]]:
     ],
 )
 def test_a_file_that_does_not_fit_is_refused_and_the_model_is_as_before(
-    change: Change, message: str, tmp_path: Path
+    change: Change, message: str, saved: Path, other: Any, tmp_path: Path
 ) -> None:
-    path = tmp_path / "net.caffemodel"
-    caffemodels.save(drawn(0), path)
-    layers = list(caffemodel.read(path).layers)
+    layers = list(caffemodel.read(saved).layers)
     change(layers)
-    other = tmp_path / "other.caffemodel"
-    caffemodel.write(other, "net", layers)
-    model = drawn(1)
-    before = values(model)
+    changed = tmp_path / "changed.caffemodel"
+    caffemodel.write(changed, "net", layers)
+    before = values(other)
     with pytest.raises(InputError) as error:
-        caffemodels.load(model, other)
-    assert str(error.value) == f"{other}: {message}"
-    for name, value in values(model).items():
+        caffemodels.load(other, changed)
+    assert str(error.value) == f"{changed}: {message}"
+    for name, value in values(other).items():
         np.testing.assert_array_equal(value, before[name])
 
 
-def test_blobs_of_a_bn_may_be_as_any_fork_writes_them(tmp_path: Path) -> None:
-    path = tmp_path / "net.caffemodel"
-    caffemodels.save(drawn(0), path)
-
+def test_blobs_of_a_bn_may_be_as_any_fork_writes_them(saved: Path, other: Any) -> None:
     def wide(blobs: tuple[Blob, ...]) -> tuple[Blob, ...]:
         shapes = ((1, 4, 1, 1), (1, 4), (4,), (1, 4, 1, 1))
         old = (False, False, False, True)
@@ -172,20 +180,15 @@ def test_blobs_of_a_bn_may_be_as_any_fork_writes_them(tmp_path: Path) -> None:
             for blob, shape, is_old in zip(blobs, shapes, old, strict=True)
         )
 
-    layers = list(caffemodel.read(path).layers)
+    layers = list(caffemodel.read(saved).layers)
     with_blobs("conv1/bn", wide)(layers)
     layers.append(LayerBlobs("aux/classifier", "InnerProduct", layers[0].blobs))
-    model = drawn(1)
     file = CaffeModel("net", tuple(layers), "net.caffemodel")
-    from ranparity.caffe import weights
-
-    found, left = weights.numbers(file, caffemodels._layers(model))
+    found, left = weights.numbers(file, caffemodels._layers(other))
     assert left == ("aux/classifier",)
     assert found["conv1/bn/slope"].shape == (4,)
 
 
-def test_another_dialect_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "net.caffemodel"
-    caffemodels.save(drawn(0), path)
+def test_another_dialect_is_refused(saved: Path, other: Any) -> None:
     with pytest.raises(InputError, match="bn: expected one of inverse-std, variance"):
-        caffemodels.load(drawn(0), path, "std")
+        caffemodels.load(other, saved, "std")

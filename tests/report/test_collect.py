@@ -91,13 +91,14 @@ def test_the_ladder_is_collected_or_says_why_not(
     workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workers("")
-    files, said = collected(("jax", "torch"))
+    said: list[str] = []
+    files = collect.ladder(["jax", "torch"], Path("runs/report-ladder"), said.append)
     found = records.evidence(files).quick
     assert found is not None
     assert (found.error, len(found.levels)) == ("", 4)
     assert "jax, torch: levels 1 to 3 of the ladder on attention56-cifar" in said
     monkeypatch.setenv("RANPARITY_TEST", "jax/nets=fail")
-    files, said = collected(("jax", "torch"))
+    files = collect.ladder(["jax", "torch"], Path("runs/report-ladder"), said.append)
     reason = "ended with status 3: no memory"
     assert data(files, QUICK) == {"error": reason}
     assert f"ladder: FAILED: {reason}" in said

@@ -13,6 +13,7 @@ from keras import layers
 
 from ranparity.caffe.arbiter.noise import Noise
 from ranparity.parity.ladder import keras_arbiter
+from ranparity.parity.ladder import run as ladder_run
 from ranparity.parity.ladder.case import Case
 from ranparity.parity.ladder.keras_arbiter import Noisy, terms
 from ranparity.parity.ladder.probe import Factors
@@ -90,16 +91,16 @@ SOURCE = """
 import keras
 from keras import layers
 
-FAULT = {fault!r}
+FAULTY = {faulty!r}
 
 def build():
-    odd = keras.backend.backend() == "jax"
+    backend = keras.backend.backend() if FAULTY else ""
     x = keras.Input((8, 8, 3))
     y = layers.Conv2D(6, 3, padding="same", activation="relu", name="conv1")(x)
-    eps = 1.1e-3 if odd and FAULT == "eps" else 1e-3
+    eps = 1.1e-3 if backend == "jax" else 1e-3
     y = layers.BatchNormalization(epsilon=eps, name="bn1")(y)
     z = layers.Conv2D(6, 3, padding="same", use_bias=False, name="conv2")(y)
-    momentum = 0.98 if odd and FAULT == "momentum" else 0.99
+    momentum = 0.98 if backend == "torch" else 0.99
     z = layers.BatchNormalization(momentum=momentum, name="bn2")(z)
     y = layers.MaxPooling2D(name="pool")(layers.Add(name="add")([y, z]))
     y = layers.Flatten(name="flat")(y)
@@ -110,22 +111,17 @@ def build():
 
 
 def run(
-    fault: str,
-    levels: tuple[int, ...],
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    arbiter: str = "tensorflow",
+    faulty: bool, levels: tuple[int, ...], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Found:
-    (folder / f"odd_{fault}.py").write_text(SOURCE.format(fault=fault), encoding="utf-8")
+    (folder / f"faulty_{faulty}.py").write_text(SOURCE.format(faulty=faulty), encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(folder))
-    names, places = ["torch", "jax"], (folder / "work", folder / "cache")
-    ladder = Ladder(names, *places, lambda _: None, arbiter=arbiter)
-    return ladder.run(Case(f"odd_{fault}:build", (), 4, levels=levels, steps=4, twins=2))
+    ladder = Ladder(["torch", "jax"], folder / "work", folder / "cache", lambda _: None)
+    return ladder.run(Case(f"faulty_{faulty}:build", (), 4, levels=levels, steps=4, twins=2))
 
 
 def test_a_model_passes_all_levels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its attention's key bias has a gradient of 0, of which every backend has roundings alone."""
-    found = run("none", (1, 2, 3, 4, 5), tmp_path, monkeypatch)
+    found = run(False, (1, 2, 3, 4, 5), tmp_path, monkeypatch)
     assert not found.failures
     assert found.arbiter == "tensorflow, float64"
     assert found.verdict == "pass"
@@ -141,31 +137,34 @@ def test_a_model_passes_all_levels(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert set(found.runs["verdicts"].values()) == {"pass"}
 
 
-@pytest.mark.parametrize(
-    ("fault", "level", "tensor", "arbiter"),
-    [
-        ("eps", 1, "blob/bn1", "tensorflow, float64"),
-        (
-            "momentum",
-            2,
-            "statistic/bn2/moving_mean",
-            "torch, float64, of which Keras makes float32 in places",
-        ),
-    ],
-)
-def test_what_one_backend_computes_otherwise_is_named(
-    fault: str,
-    level: int,
-    tensor: str,
-    arbiter: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def test_what_each_backend_computes_otherwise_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = run(fault, (level,), tmp_path, monkeypatch, arbiter.partition(",")[0])
-    assert found.arbiter == arbiter
-    torch, jax = found.results
-    assert torch.verdict == "pass"
-    first = jax.first
-    assert first is not None
-    assert (first.tensor, first.type) == (tensor, "BatchNormalization")
-    assert first.inputs_agreed
+    """JAX has another eps in one layer, torch another momentum in another one."""
+    found = run(True, (1, 2), tmp_path, monkeypatch)
+    firsts = {(result.backend, result.level): result.first for result in found.results}
+    assert firsts[("torch", 1)] is None
+    for key, tensor in {
+        ("torch", 2): "statistic/bn2/moving_mean",
+        ("jax", 1): "blob/bn1",
+        ("jax", 2): "blob/bn1",
+    }.items():
+        first = firsts[key]
+        assert first is not None
+        assert (first.tensor, first.type) == (tensor, "BatchNormalization")
+        assert first.inputs_agreed
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_arbiter_of_which_keras_makes_float32_says_so(
+    whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def done(*_: Any) -> Iterator[dict[str, Any]]:
+        yield {"whole": whole, "peak_memory": 1}
+
+    monkeypatch.setattr(ladder_run, "stream", done)
+    ladder = Ladder(["torch"], tmp_path / "work", tmp_path / "cache", print, arbiter="torch")
+    found = Found(Case("any:build", (), 2), arbiter="torch, float64")
+    ladder._ask_keras(found, tmp_path)
+    end = "" if whole else ", of which Keras makes float32 in places"
+    assert found.arbiter == f"torch, float64{end}"

@@ -20,6 +20,7 @@ from ranparity.caffe import caffe_pb2
 from ranparity.caffe.caffemodel import packed
 from ranparity.caffe.graph import Graph, Node
 from ranparity.caffe.prototxt import LayerParameter
+from ranparity.caffe.rules.base import sides
 from ranparity.caffe.shapes import Facts, infer
 from ranparity.errors import InputError
 
@@ -147,8 +148,7 @@ def _layers(node: Node, facts: Facts, weights: Arrays) -> Iterator[LayerParamete
     if node.message.convolution_param.ListFields():
         for field in ("hole", "hole_h", "hole_w", "dilation"):
             layer.convolution_param.ClearField(field)
-        sides = map(int, str(facts.attributes["dilation"]).split("x"))
-        layer.convolution_param.dilation.extend(sides)
+        layer.convolution_param.dilation.extend(sides(facts.attributes["dilation"]))
     _put(
         layer, *(weights[f"{node.name}/{name}"] for name in (*facts.parameters, *facts.statistics))
     )

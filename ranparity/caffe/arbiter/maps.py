@@ -9,12 +9,13 @@ from typing import Any
 from ranparity.caffe.arbiter.base import Call, Made, Sums, Tensor, layer
 from ranparity.caffe.graph import Node
 from ranparity.caffe.prototxt import Shape
+from ranparity.caffe.rules.base import sides
 from ranparity.caffe.shapes import Facts, Pair, RuleError, window
 
 
 def _sides(facts: Facts, name: str) -> Pair:
     """A pair of a layer's attributes, such as `3x3`."""
-    height, width = map(int, str(facts.attributes[name]).split("x"))
+    height, width = sides(facts.attributes[name])
     return height, width
 
 
@@ -213,12 +214,12 @@ def _divisors(x: Tensor, kernel: Pair, stride: Pair, pad: Pair, size: Sequence[i
     """Elements of each window, those of the padding on the far side included."""
     import torch
 
-    sides = []
+    counts = []
     for axis in (0, 1):
         start = torch.arange(size[axis]) * stride[axis] - pad[axis]
         end = torch.clamp(start + kernel[axis], max=x.shape[2 + axis] + pad[axis])
-        sides.append((end - start).to(x.dtype))
-    return torch.outer(*sides)
+        counts.append((end - start).to(x.dtype))
+    return torch.outer(*counts)
 
 
 def _interp_sums(node: Node, facts: Facts, bottoms: Sequence[Shape]) -> Sums:

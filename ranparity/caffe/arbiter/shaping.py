@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ranparity.caffe.arbiter.base import Call, Made, layer
+from ranparity.caffe.rules.base import sides
 
 
 @layer("Reshape")
@@ -14,8 +15,7 @@ def reshape(call: Call) -> Made:
 @layer("Permute")
 def permute(call: Call) -> Made:
     """Axes in another order (weiliu89/caffe, branch ssd, src/caffe/layers/permute_layer.cpp)."""
-    order = map(int, str(call.facts.attributes["order"]).split("x"))
-    return Made((call.bottoms[0].permute(*order),))
+    return Made((call.bottoms[0].permute(*sides(call.facts.attributes["order"])),))
 
 
 @layer("Tile")
@@ -57,8 +57,7 @@ def argmax(call: Call) -> Made:
 def crop(call: Call) -> Made:
     """A part from an offset on (BVLC/caffe, src/caffe/layers/crop_layer.cpp)."""
     x, axis = call.bottoms[0], int(call.facts.attributes["axis"])
-    offsets = map(int, str(call.facts.attributes["offset"]).split("x"))
-    for place, offset in enumerate(offsets, start=axis):
+    for place, offset in enumerate(sides(call.facts.attributes["offset"]), start=axis):
         x = x.narrow(place, offset, call.facts.tops[0][place])
     return Made((x,))
 

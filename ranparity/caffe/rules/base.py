@@ -130,6 +130,11 @@ def by(sides: Sequence[int]) -> str:
     return "x".join(map(str, sides))
 
 
+def sides(text: Any) -> tuple[int, ...]:
+    """Lengths from text as `by` makes it."""
+    return tuple(map(int, str(text).split("x")))
+
+
 def counted(count: int, thing: str) -> str:
     """A count and its noun: `1 top`, `2 tops`."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"

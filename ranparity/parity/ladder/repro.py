@@ -22,6 +22,7 @@ from ranparity.caffe.arbiter.base import LAYERS, Call
 from ranparity.caffe.arbiter.explained import Question
 from ranparity.caffe.arbiter.maps import resizing
 from ranparity.caffe.arbiter.run import Step
+from ranparity.caffe.rules.base import sides
 from ranparity.errors import InputError
 from ranparity.files import write_bytes, write_text
 from ranparity.parity.ladder.judge import Result
@@ -44,7 +45,7 @@ def body(type_: str) -> Callable[[Callable[..., Body]], Callable[..., Body]]:
 
 
 def _pair(step: Step, name: str) -> tuple[int, int]:
-    height, width = map(int, str(step.facts.attributes[name]).split("x"))
+    height, width = sides(step.facts.attributes[name])
     return height, width
 
 

@@ -147,12 +147,11 @@ class Store(Mapping[str, NDArray[Any]]):
 
     def under(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Give the tensors whose names begin with PREFIX/, by what follows."""
-        return {name: self[f"{prefix}/{name}"] for name in self.names(prefix)}
+        return dict(Under(self, prefix))
 
     def names(self, prefix: str) -> list[str]:
         """Give what follows PREFIX/ in the names that begin with it; reads no tensor."""
-        start = f"{prefix}/"
-        return [name[len(start) :] for name in self if name.startswith(start)]
+        return list(Under(self, prefix))
 
 
 def is_whole(folder: Path) -> bool:

@@ -232,10 +232,8 @@ class Executed:
         scalars = self._rule.scalars(moment.step, moment.rate)
         loss = trainer.step(self._subject.arranged(moment.images), moment.targets, scalars)
         after, kept = trainer.weights(), trainer.slots()
-        for name, value in after.items():
-            if name.startswith(probe.TAPPED):
-                blob = name.removeprefix(probe.TAPPED).rpartition("/")[0]
-                yield f"blob/{blob}", value
+        for name, value in probe.kept(after):
+            yield f"blob/{name}", value
         yield "loss", np.asarray(loss)
         slopes = {
             name.rpartition("/")[0]: x for name, x in kept.items() if name.endswith(GRADIENT_SLOT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,6 +128,17 @@ class Recording(Update):
 def recording(update: Update) -> Recording:
     """Give an update rule that keeps gradients too."""
     return Recording(update.rule, update.momentum, update.weight_decay, update)
+
+
+def kept(weights: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Give what the taps of a `tapped` model have kept, by the blob's name.
+
+    Args:
+        weights: All of its variables by name.
+    """
+    for name, value in weights.items():
+        if name.startswith(TAPPED):
+            yield name.removeprefix(TAPPED).rpartition("/")[0], value
 
 
 def layer_name(name: str) -> str:

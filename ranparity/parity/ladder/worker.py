@@ -235,10 +235,7 @@ class Program:
         trainer.restore(zeros | dict(moment.weights), slots)
         out.add(f"{prefix}2/loss", np.asarray(self._taken(trainer, moment)))
         probed = {"weights": trainer.weights(), "slots": trainer.slots()}
-        for name, value in probed["weights"].items():
-            if name.startswith(probe.TAPPED):
-                blob = name.removeprefix(probe.TAPPED).rpartition("/")[0]
-                out.add(f"{prefix}2/blob/{blob}", value)
+        out.add_all(f"{prefix}2/blob", dict(probe.kept(probed["weights"])))
         out.add_all(f"{prefix}2/slots", _gradients(probed["slots"]))
         trainer = self.bare[1]
         trainer.restore(moment.weights, moment.slots)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import platform
-import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -44,30 +42,6 @@ def processor(information: Path = Path("/proc/cpuinfo")) -> str:
             if key.strip() == "model name":
                 return value.strip()
     return platform.processor() or platform.machine()
-
-
-def peak_memory() -> int | None:
-    """Give the most memory that this process has had, in bytes; None if that cannot be known."""
-    if sys.platform == "win32":
-        return None
-    with contextlib.suppress(OSError, StopIteration):
-        return _linux_peak()
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def forget_peak() -> None:
-    """Let `peak_memory` count from now on, where the system can do that."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
-
-
-def _linux_peak() -> int:
-    """What Linux says of this program; `getrusage` has what its parent had when it was started."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM:"))) * 1024
 
 
 def source_digest(folder: Path) -> str:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from ranparity import memory
 from ranparity.data import digest
 from ranparity.errors import InputError, TerminatedError
 from ranparity.training import (
@@ -206,7 +207,7 @@ class _Session:
             seconds=seconds,
             seconds_per_step=statistics.median(step.seconds for step in record.steps),
             seconds_waiting_for_batches=math.fsum(step.seconds_waiting for step in record.steps),
-            peak_memory_bytes=environment.peak_memory(),
+            peak_memory_bytes=memory.peak(),
         )
 
 

@@ -60,6 +60,14 @@ def names(model: Model, variables: Iterable[Variable]) -> list[str]:
     return [name_of[id(variable)] for variable in variables]
 
 
+def zeros(model: Model) -> dict[str, NDArray[Any]]:
+    """Give zeros for every variable by name: arrays that take no room, and cannot be written."""
+    return {
+        name: np.broadcast_to(np.zeros((), np.dtype(variable.dtype)), tuple(variable.shape))
+        for name, variable in named(model).items()
+    }
+
+
 def initialise(model: Model, tape: Tape) -> dict[str, NDArray[np.float32]]:
     """Set every variable of a model to its value on the tape, and give those values by name."""
     variables, bounds = named(model), _bounds(model)

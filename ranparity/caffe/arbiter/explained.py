@@ -7,8 +7,6 @@ can know what was decided are they left free.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping
@@ -17,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranparity import memory
 from ranparity.caffe.arbiter.base import Tensor, Tensors
 from ranparity.caffe.arbiter.noise import Noise
 from ranparity.caffe.arbiter.run import Arbiter, Seen, gradients
@@ -217,14 +216,8 @@ def noise_squares(
             squares[name] = squares.get(name, 0.0) + more
 
         tell(question, add, Noise(unit, seed, run), decisions)
-        give_back()
+        memory.give_back()
     return {name: np.asarray(value) for name, value in squares.items()}
-
-
-def give_back() -> None:
-    """Let the system have the memory that is free: glibc keeps what lies between other things."""
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _by_channel(x: NDArray[Any]) -> NDArray[Any]:

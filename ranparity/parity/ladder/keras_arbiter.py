@@ -27,6 +27,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from ranparity import memory
 from ranparity.caffe.arbiter.explained import RUNS, UNDECIDED_RUNS
 from ranparity.caffe.arbiter.noise import UNIT_ROUNDOFF, Noise
 from ranparity.parity.ladder import case as cases
@@ -38,7 +39,7 @@ from ranparity.parity.ladder.references import SEED, UNDECIDED
 from ranparity.parity.ladder.rounding import MEASURED
 from ranparity.parity.ladder.store import Store, Writer
 from ranparity.parity.ladder.worker import Moment
-from ranparity.training import environment, variables
+from ranparity.training import variables
 from ranparity.training.backends import Backend, Trainer
 from ranparity.training.update import IDLE, Update
 from ranparity.training.variables import Model
@@ -203,9 +204,9 @@ class Executed:
         self.net = Noisy(self._subject.trained(), case.batch_size)
 
     @cached_property
-    def _training(self) -> Trainer:
+    def _training(self) -> tuple[Trainer, Model]:
         model = probe.tapped(self.net.model, self._case.batch_size)
-        return self._backend.trainer(model, probe.recording(self._rule))
+        return self._backend.trainer(model, probe.recording(self._rule)), model
 
     @cached_property
     def _inferring(self) -> tuple[Trainer, probe.Blobs]:
@@ -215,7 +216,7 @@ class Executed:
     def inference(self, moment: Moment, noise: Noise | None) -> Iterator[tuple[str, Array]]:
         """Give all blobs of a moment by KIND/NAME."""
         trainer, blobs = self._inferring
-        trainer.restore(dict(moment.weights) | self._factors(trainer, noise), trainer.slots())
+        trainer.restore(dict(moment.weights) | self._factors(noise), trainer.slots())
         row = trainer.logits(self._subject.arranged(moment.images))
         for name, blob in probe.parted(row, blobs, self._case.batch_size):
             yield f"blob/{name}", blob
@@ -225,15 +226,16 @@ class Executed:
 
         The update is computed here, in NumPy's float64, from the step's gradients.
         """
-        trainer = self._training
-        empty = {name: np.zeros_like(x) for name, x in trainer.weights().items()}
+        trainer, model = self._training
+        empty = variables.zeros(model)
         slots = {name: moment.slots.get(name, x) for name, x in trainer.slots().items()}
-        trainer.restore(empty | dict(moment.weights) | self._factors(trainer, noise), slots)
+        trainer.restore(empty | dict(moment.weights) | self._factors(noise), slots)
         scalars = self._rule.scalars(moment.step, moment.rate)
         loss = trainer.step(self._subject.arranged(moment.images), moment.targets, scalars)
         after, kept = trainer.weights(), trainer.slots()
-        for name, value in probe.kept(after):
-            yield f"blob/{name}", value
+        for name, value in after.items():
+            if blob := probe.kept(name):
+                yield f"blob/{blob}", value
         yield "loss", np.asarray(loss)
         slopes = {
             name.rpartition("/")[0]: x for name, x in kept.items() if name.endswith(GRADIENT_SLOT)
@@ -273,11 +275,12 @@ class Executed:
                 found |= dict.fromkeys(layer["weights"], size)
         return found
 
-    def _factors(self, trainer: Trainer, noise: Noise | None) -> dict[str, Array]:
-        shapes = {name: x.shape for name, x in trainer.weights().items() if name in self.net.terms}
+    def _factors(self, noise: Noise | None) -> dict[str, Array]:
+        known, terms = variables.zeros(self.net.model), self.net.terms
         return {
-            name: noise.drawn(shape, name, self.net.terms[name]) if noise else np.ones(shape)
-            for name, shape in shapes.items()
+            name: noise.drawn(x.shape, name, terms[name]) if noise else np.ones(x.shape)
+            for name, x in known.items()
+            if name in terms
         }
 
 
@@ -353,7 +356,7 @@ def main(arguments: Sequence[str]) -> None:
         free = folder_of(out, prefix, training=True, free=True)
         write_undecided(net.step, moment, free, Store(folder))
     whole = keras.backend.result_type("float64", "float32") == "float64"
-    print(json.dumps({"whole": whole, "peak_memory": environment.peak_memory()}))
+    print(json.dumps({"whole": whole, "peak_memory": memory.peak()}))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,15 +130,15 @@ def recording(update: Update) -> Recording:
     return Recording(update.rule, update.momentum, update.weight_decay, update)
 
 
-def kept(weights: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Give what the taps of a `tapped` model have kept, by the blob's name.
+def kept(variable: str) -> str:
+    """Give the name of the blob that a variable of a `tapped` model keeps; empty for none.
 
     Args:
-        weights: All of its variables by name.
+        variable: Its name.
     """
-    for name, value in weights.items():
-        if name.startswith(TAPPED):
-            yield name.removeprefix(TAPPED).rpartition("/")[0], value
+    if not variable.startswith(TAPPED):
+        return ""
+    return variable.removeprefix(TAPPED).rpartition("/")[0]
 
 
 def layer_name(name: str) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ranparity.caffe
+from ranparity import memory
 from ranparity.caffe import canonical, prototxt
 from ranparity.caffe import graph as graphs
 from ranparity.caffe.arbiter import run
@@ -26,7 +27,6 @@ from ranparity.caffe.arbiter.explained import (
     RUNS,
     UNDECIDED_RUNS,
     Question,
-    give_back,
     noise_squares,
     tell,
 )
@@ -258,7 +258,7 @@ class CaffeReferences(References):
                 others[name] = x.numpy()
 
         tell(self.question, keep, decisions=decisions)
-        give_back()
+        memory.give_back()
         return dataclasses.replace(self, others=others)
 
 
@@ -287,7 +287,7 @@ def _kept(question: Question, folder: Path) -> Store:
     with _filling(folder) as out:
         if out:
             decided = tell(question, lambda name, x: out.add(f"value/{name}", x.numpy()))
-            give_back()
+            memory.give_back()
             values = Under(out, "value")
             squares = noise_squares(
                 question, values, UNIT_ROUNDOFF[MEASURED], decisions=decided, seed=SEED, runs=RUNS

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ranparity import memory
 from ranparity.caffe import opencv
 from ranparity.caffe.arbiter.run import use_threads
 from ranparity.data.download import default_cache
@@ -22,7 +23,6 @@ from ranparity.parity.ladder.evidence import of_level
 from ranparity.parity.ladder.judge import Result
 from ranparity.parity.ladder.references import CaffeReferences, References
 from ranparity.parity.ladder.store import Store, give_up
-from ranparity.training import environment
 from ranparity.workers import WorkerError, ahead, end_all, stream
 
 WORKER = "ranparity.parity.ladder.worker"
@@ -159,7 +159,7 @@ class Ladder:
         place = Path(tempfile.mkdtemp(prefix="ladder-", dir=self._work))
         begun = time.perf_counter()
         use_threads(1)  # a backend's process is busy beside it
-        environment.forget_peak()
+        memory.forget_peak()
         try:
             self._run_all(found, place)
             if self._opencv and 1 in case.levels:
@@ -174,7 +174,7 @@ class Ladder:
         finally:
             shutil.rmtree(place, ignore_errors=True)
         found.seconds["all"] = round(time.perf_counter() - begun, 1)
-        found.peak_memory["judge"] = environment.peak_memory()
+        found.peak_memory["judge"] = memory.peak()
         return found
 
     def _run_all(self, found: Found, place: Path) -> None:
@@ -328,7 +328,9 @@ def judged(
     """
     if 1 in case.levels:
         expected = _reference(case, evidence, cache, training=False)
-        yield judge.forward(case, backend, evidence, expected)
+        level = judge.forward(case, backend, evidence, expected)
+        del expected  # before the next is computed
+        yield level
     if {2, 3} & set(case.levels):
         expected = _reference(case, evidence, cache, training=True)
         both = judge.training(case, backend, evidence, expected)

@@ -17,6 +17,7 @@ Keras's layouts, and blobs by Caffe's names, in the data format of the case:
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import time
@@ -30,6 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranparity import memory
 from ranparity.data import digest
 from ranparity.data.tape import Tape
 from ranparity.errors import InputError
@@ -37,7 +39,7 @@ from ranparity.parity.ladder import case as cases
 from ranparity.parity.ladder import faults, feed, probe, state
 from ranparity.parity.ladder.case import Case, Job
 from ranparity.parity.ladder.free_run import distance
-from ranparity.parity.ladder.store import Store, Writer, wait_for
+from ranparity.parity.ladder.store import Store, Under, Writer, wait_for
 from ranparity.parity.ladder.subjects import subject
 from ranparity.training import backends, environment, variables
 from ranparity.training.backends import Backend, Trainer
@@ -76,11 +78,11 @@ class Moment:
             out.add(f"{prefix}/{name}", np.asarray(getattr(self, name)))
 
     @staticmethod
-    def read(store: Store, prefix: str) -> Moment:
-        """Give what `write` has written down."""
+    def read(store: Store | Writer, prefix: str) -> Moment:
+        """Give what `write` has written down, each tensor in its file until it is used."""
         return Moment(
-            weights=store.under(f"{prefix}/weights"),
-            slots=store.under(f"{prefix}/slots"),
+            weights=Under(store, f"{prefix}/weights"),
+            slots=Under(store, f"{prefix}/slots"),
             images=store[f"{prefix}/images"],
             targets=store[f"{prefix}/targets"],
             step=int(store[f"{prefix}/step"]),
@@ -93,21 +95,21 @@ def main(arguments: Sequence[str]) -> None:
     (path,) = arguments
     jobs = [Job(**job) for job in json.loads(Path(path).read_text(encoding="utf-8"))]
     chosen, _ = backends.choose(None, os.environ)
-    first = cases.from_json(jobs[0].case)
-    _keep_to(first.threads)
-    backend, switches = backends.start(chosen, first.precision)
+    asked = [cases.from_json(job.case) for job in jobs]
+    _keep_to(asked[0].threads)
+    backend, switches = backends.start(chosen, asked[0].precision)
     import keras
 
     print(json.dumps({"environment": environment.describe(chosen, backend.device(), switches)}))
     program: Program | None = None
-    for job in jobs:
+    for number, (job, case) in enumerate(zip(jobs, asked, strict=True), 1):
         begun = time.perf_counter()
-        case = cases.from_json(job.case)
         try:
             if program is None or program.case != case.program:
                 program = None
                 keras.backend.clear_session()
-                program = Program(case.program, backend)
+                again = any(later.program == case.program for later in asked[number:])
+                program = Program(case.program, backend, again=again)
             found = program.run(case, Path(job.folder), Path(job.common) if job.common else None)
         except Exception as error:  # of any kind: the next case may do
             if case.imported and isinstance(error, InputError):
@@ -115,7 +117,7 @@ def main(arguments: Sequence[str]) -> None:
             traceback.print_exc()
             found, program = {"error": f"{type(error).__name__}: {error}"}, None
         seconds = round(time.perf_counter() - begun, 3)
-        about = {"seconds": seconds, "peak_memory": environment.peak_memory()}
+        about = {"seconds": seconds, "peak_memory": memory.peak()}
         print(json.dumps({"folder": job.folder, **found, **about}), flush=True)
 
 
@@ -133,10 +135,12 @@ class Program:
     Args:
         case: One of them.
         backend: The process's.
+        again: Whether another case follows; if none does, what has been used goes.
     """
 
-    def __init__(self, case: Case, backend: Backend) -> None:
+    def __init__(self, case: Case, backend: Backend, *, again: bool) -> None:
         self.case, self._backend = case, backend
+        self._kept = again or bool({4, 5} & set(case.levels))
         self.subject = subject(case)
         self.fault = faults.named(case.fault)
         self._text = self.subject.prototxt()
@@ -153,17 +157,22 @@ class Program:
         return Update(stage.update, stage.momentum, stage.weight_decay)
 
     @cached_property
-    def bare(self) -> tuple[Model, Trainer]:
-        """What trains in `ranparity run`: the net up to its logits."""
+    def model(self) -> Model:
+        """The net up to its logits."""
         model = self.subject.trained()
         self.fault.alter(model)
-        return model, self._backend.trainer(model, self.update)
+        return model
 
     @cached_property
-    def tapped(self) -> Trainer:
+    def bare(self) -> Trainer:
+        """What trains in `ranparity run`."""
+        return self._backend.trainer(self.model, self.update)
+
+    @cached_property
+    def tapped(self) -> tuple[Trainer, Model]:
         """The same layers and the same step, with every blob and gradient to be read."""
-        model = probe.tapped(self.subject.readable(self.bare[0]), self.case.batch_size)
-        return self._backend.trainer(model, probe.recording(self.update))
+        model = probe.tapped(self.subject.readable(self.model), self.case.batch_size)
+        return self._backend.trainer(model, probe.recording(self.update)), model
 
     @cached_property
     def inferring(self) -> tuple[Trainer, probe.Blobs]:
@@ -181,17 +190,22 @@ class Program:
         """
         out, tape = Writer(folder), Tape(case.seed)
         given = wait_for(common).under("given") if case.imported and common else {}
-        drawn = self.subject.start(self.bare[0], tape, given)
+        drawn = self.subject.start(self.model, tape, given)
         images, targets = self.subject.batch(tape)
-        begun = Moment(
+        Moment(
             weights=self.subject.moved(tape, drawn),
             slots=state.slots(tape, self._empty_slots()),
             images=images,
             targets=targets,
             step=cases.STEPS_BEFORE,
             rate=self.subject.stage.learning_rate,
-        )
-        begun.write(out, "start")
+        ).write(out, "start")
+        begun = Moment.read(out, "start")
+        digests = {
+            "weights": digest.of_named_arrays(begun.weights),
+            "slots": digest.of_named_arrays(begun.slots),
+            "batch": digest.of_arrays((begun.images, begun.targets)),
+        }
         if case.imported:
             out.add_all("given", drawn)
         if 1 in case.levels:
@@ -210,14 +224,13 @@ class Program:
         )
         if 4 in case.levels:
             self._lockstep(case, folder, common or folder)
-        return {
-            "weights": digest.of_named_arrays(begun.weights),
-            "slots": digest.of_named_arrays(begun.slots),
-            "batch": digest.of_arrays((begun.images, begun.targets)),
-        }
+        return digests
 
     def _empty_slots(self) -> dict[str, NDArray[Any]]:
-        return {name: np.zeros_like(slot) for name, slot in self.bare[1].slots().items()}
+        zeros = variables.zeros(self.model)
+        return {
+            f"{name}/{slot}": zeros[name] for name in self._trained for slot in self.update.slots
+        }
 
     def _infer(self, out: Writer, begun: Moment) -> None:
         """Level 1: every blob in inference mode, as `ranparity evaluate` runs a net."""
@@ -226,26 +239,44 @@ class Program:
         row = trainer.logits(self.subject.arranged(begun.images))
         for name, blob in probe.parted(row, blobs, self.case.batch_size):
             out.add(f"1/blob/{name}", blob)
+        del trainer, row
+        self._done_with("inferring")
 
     def _step(self, out: Writer, moment: Moment, prefix: str) -> None:
         """Levels 2 and 3: the step with every tensor to be read, and the very step of a run."""
-        trainer = self.tapped
-        zeros = {name: np.zeros_like(value) for name, value in trainer.weights().items()}
-        slots = {name: moment.slots.get(name, value) for name, value in trainer.slots().items()}
-        trainer.restore(zeros | dict(moment.weights), slots)
-        out.add(f"{prefix}2/loss", np.asarray(self._taken(trainer, moment)))
-        probed = {"weights": trainer.weights(), "slots": trainer.slots()}
-        out.add_all(f"{prefix}2/blob", dict(probe.kept(probed["weights"])))
-        out.add_all(f"{prefix}2/slots", _gradients(probed["slots"]))
-        trainer = self.bare[1]
+        trainer = self.bare
         trainer.restore(moment.weights, moment.slots)
         out.add(f"{prefix}3/loss", np.asarray(self._taken(trainer, moment)))
-        for part, found in (("weights", trainer.weights()), ("slots", trainer.slots())):
-            out.add_all(f"{prefix}3/{part}", found)
-            other = {name: probed[part][name] for name in found}
-            out.add_all(
-                f"{prefix}2/{part}", {n: x for n, x in other.items() if _differ(x, found[n])}
-            )
+        out.add_all(f"{prefix}3/weights", trainer.weights())
+        out.add_all(f"{prefix}3/slots", trainer.slots())
+        del trainer
+        self._done_with("bare")
+        self._probe(out, moment, prefix)
+
+    def _probe(self, out: Writer, moment: Moment, prefix: str) -> None:
+        """Level 2, once level 3 is written down."""
+        trainer, model = self.tapped
+        zeros = variables.zeros(model)
+        gradients = {f"{name}/{probe.GRADIENT}": zeros[name] for name in self._trained}
+        trainer.restore(zeros | dict(moment.weights), gradients | dict(moment.slots))
+        out.add(f"{prefix}2/loss", np.asarray(self._taken(trainer, moment)))
+        memory.give_back()
+        for name in zeros:
+            value = trainer.weight(name)
+            if blob := probe.kept(name):
+                out.add(f"{prefix}2/blob/{blob}", value)
+            elif _differ(value, out[f"{prefix}3/weights/{name}"]):
+                out.add(f"{prefix}2/weights/{name}", value)
+        for name, value in trainer.slots().items():
+            if name in gradients or _differ(value, out[f"{prefix}3/slots/{name}"]):
+                out.add(f"{prefix}2/slots/{name}", value)
+
+    def _done_with(self, part: str) -> None:
+        """Drop what a level has compiled and filled, unless it is asked for again."""
+        if not self._kept:
+            del self.__dict__[part]
+            gc.collect()  # what a framework has compiled refers to itself
+        memory.give_back()
 
     def _taken(self, trainer: Trainer, moment: Moment) -> float:
         """Take the step; gives the loss."""
@@ -263,7 +294,7 @@ class Program:
         tape, trained = Tape(case.seed), self._trained
         path, losses = [_flat(drawn, trained)], []
         for moment, loss in self._free(case, feeding, drawn):
-            path.append(_flat(self.bare[1].weights(), trained))
+            path.append(_flat(self.bare.weights(), trained))
             losses.append(loss)
             if moment.weights:
                 moment.write(out, f"4@{moment.step}/start")
@@ -273,7 +304,7 @@ class Program:
             start = dict(drawn) | state.twin(tape, {name: drawn[name] for name in trained}, number)
             apart, losses = [distance(_flat(start, trained), path[0])], []
             for moment, loss in self._free(case, feeding, start):
-                here = _flat(self.bare[1].weights(), trained)
+                here = _flat(self.bare.weights(), trained)
                 apart.append(distance(here, path[moment.step + 1]))
                 losses.append(loss)
             out.add(f"5/twin/{number}/distances", np.asarray(apart))
@@ -282,8 +313,7 @@ class Program:
 
     @property
     def _trained(self) -> list[str]:
-        model = self.bare[0]
-        return variables.names(model, model.trainable_variables)
+        return variables.names(self.model, self.model.trainable_variables)
 
     def _free(
         self, case: Case, feeding: feed.Feed, start: Arrays
@@ -292,7 +322,7 @@ class Program:
 
         A moment has weights and slots where it is one of level 4's.
         """
-        trainer = self.bare[1]
+        trainer = self.bare
         trainer.restore(start, self._empty_slots())
         for step in range(case.steps):
             images, targets = feeding(self.fault.order(step))
@@ -322,10 +352,6 @@ class Program:
 def _differ(one: NDArray[Any], other: NDArray[Any]) -> bool:
     """Whether two tensors differ in a bit."""
     return one.tobytes() != other.tobytes()
-
-
-def _gradients(slots: Arrays) -> dict[str, NDArray[Any]]:
-    return {name: x for name, x in slots.items() if name.endswith(f"/{probe.GRADIENT}")}
 
 
 def _flat(values: Arrays, names: Sequence[str]) -> NDArray[Any]:

@@ -55,6 +55,9 @@ class Trainer(Protocol):
     def weights(self) -> dict[str, NDArray[Any]]:
         """Give all variables of the model, BN statistics included, by name."""
 
+    def weight(self, name: str) -> NDArray[Any]:
+        """Give one of them."""
+
     def slots(self) -> dict[str, NDArray[Any]]:
         """Give what the update rule keeps of each trainable variable, by NAME/SLOT."""
 

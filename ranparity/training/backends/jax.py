@@ -89,6 +89,11 @@ class JaxTrainer:
         names = self._books.trainable + self._books.others
         return dict(zip(names, map(np.array, self._weights + self._others), strict=True))
 
+    def weight(self, name: str) -> NDArray[Any]:
+        """Give a variable."""
+        names = self._books.trainable + self._books.others
+        return np.array((self._weights + self._others)[names.index(name)])
+
     def slots(self) -> dict[str, NDArray[Any]]:
         """Give the slots by name."""
         return self._books.named_slots(

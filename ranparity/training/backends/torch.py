@@ -92,7 +92,11 @@ class TorchTrainer:
 
     def weights(self) -> dict[str, NDArray[Any]]:
         """Give all variables by name."""
-        return {name: _array(variable.value) for name, variable in self._books.variables.items()}
+        return {name: self.weight(name) for name in self._books.variables}
+
+    def weight(self, name: str) -> NDArray[Any]:
+        """Give a variable."""
+        return _array(self._books.variables[name].value)
 
     def slots(self) -> dict[str, NDArray[Any]]:
         """Give the slots by name."""

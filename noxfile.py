@@ -91,6 +91,13 @@ def ladder(session: nox.Session) -> None:
     session.run("python", "-m", "ranparity.parity.ladder.session", *session.posargs)
 
 
+@nox.session(name="second-opinion")
+def second_opinion(session: nox.Session) -> None:
+    """Asks OpenCV and every backend about nets of prototxts, blob by blob; half an hour."""
+    install(session, "all")
+    session.run("python", "-m", "ranparity.parity.ladder.opinions", *session.posargs)
+
+
 @nox.session(name="ladder-nets")
 def ladder_nets(session: nox.Session) -> None:
     """Runs the ladder on the published nets and those that are trained here; 40 minutes."""

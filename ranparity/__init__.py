@@ -5,4 +5,15 @@ and JAX, and ships the Residual Attention Networks as models that pass. Importin
 framework.
 """
 
+from typing import Any
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what needs Keras on first use."""
+    if name == "caffe_to_keras":
+        from ranparity.models.from_caffe import caffe_to_keras
+
+        return caffe_to_keras
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

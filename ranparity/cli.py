@@ -19,6 +19,7 @@ from ranparity.commands import (
     evaluate,
     export,
     features,
+    import_,
     ladder,
     masks,
     models,
@@ -27,7 +28,19 @@ from ranparity.commands import (
 )
 from ranparity.errors import InputError, TerminatedError, printable
 
-COMMANDS = (models, shapes, check, ladder, export, evaluate, masks, features, claims, report)
+COMMANDS = (
+    models,
+    shapes,
+    check,
+    ladder,
+    import_,
+    export,
+    evaluate,
+    masks,
+    features,
+    claims,
+    report,
+)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -65,6 +65,10 @@ FAULTS = {
 """Of some types what OpenCV computes otherwise; a layer that it concerns is refused by name."""
 
 
+class NotAskedError(InputError):
+    """OpenCV has no such layer, or computes it otherwise; says which."""
+
+
 def forward(graph: Graph, inputs: Arrays, weights: Arrays) -> dict[str, NDArray[Any]]:
     """Give every blob in inference mode, by name, NCHW, in float32.
 
@@ -74,7 +78,8 @@ def forward(graph: Graph, inputs: Arrays, weights: Arrays) -> dict[str, NDArray[
         weights: Parameters and statistics by LAYER/PARAMETER.
 
     Raises:
-        InputError: OpenCV is not installed, or there is a layer that it is not asked about.
+        NotAskedError: There is a layer that OpenCV is not asked about.
+        InputError: OpenCV is not installed.
     """
     try:
         import cv2
@@ -82,12 +87,7 @@ def forward(graph: Graph, inputs: Arrays, weights: Arrays) -> dict[str, NDArray[
         raise InputError(
             "OpenCV is not installed: python -m pip install 'ranparity[opencv]'"
         ) from None
-    net = translated(graph, weights)
-    bare = caffe_pb2.NetParameter()
-    bare.CopyFrom(net)
-    for layer in bare.layer:
-        layer.ClearField("blobs")
-    buffers = (text_format.MessageToString(bare).encode(), net.SerializeToString())
+    buffers = files(translated(graph, weights))
     # Bytes would be taken for the name of a file.
     read: Any = cv2.dnn.readNetFromCaffe(*(np.frombuffer(each, np.uint8) for each in buffers))
     read.enableFusion(False)
@@ -102,6 +102,15 @@ def forward(graph: Graph, inputs: Arrays, weights: Arrays) -> dict[str, NDArray[
     }
 
 
+def files(net: caffe_pb2.NetParameter) -> tuple[bytes, bytes]:
+    """Give a net with its numbers as the contents of a prototxt and a caffemodel."""
+    numbers = net.SerializeToString()
+    bare = caffe_pb2.NetParameter.FromString(numbers)
+    for layer in bare.layer:
+        layer.ClearField("blobs")
+    return text_format.MessageToString(bare).encode(), numbers
+
+
 def translated(graph: Graph, weights: Arrays) -> caffe_pb2.NetParameter:
     """Give a net as OpenCV reads it, with its numbers; a layer has the name of its first top."""
     net = caffe_pb2.NetParameter(name=graph.name)
@@ -111,9 +120,9 @@ def translated(graph: Graph, weights: Arrays) -> caffe_pb2.NetParameter:
     for node, facts in infer(graph):
         where = f'{graph.source}: layer "{node.name}" ({node.type})'
         if node.type not in READ:
-            raise InputError(f"{where}: OpenCV is asked only about {', '.join(READ)}")
+            raise NotAskedError(f"{where}: OpenCV is asked only about {', '.join(READ)}")
         if _is_faulty(node):
-            raise InputError(f"{where}: {FAULTS[node.type]}")
+            raise NotAskedError(f"{where}: {FAULTS[node.type]}")
         net.layer.extend(_layers(node, facts, weights))
     return net
 

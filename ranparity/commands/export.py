@@ -16,6 +16,9 @@ from ranparity.errors import InputError
 from ranparity.files import check_writable, write_text
 from ranparity.models import zoo
 from ranparity.training import backends
+from ranparity.training.directory import WEIGHTS
+
+OPENCV, AUTHORS = DIALECTS = ("opencv", "authors")
 
 
 def add_parser(commands: Any) -> None:
@@ -38,7 +41,20 @@ def add_parser(commands: Any) -> None:
         "--output",
         metavar="FILE",
         help="where to write it; - for standard output (default: the net's file in prototxt/ of "
-        "the working folder; needed with --size)",
+        "the working folder; needed with --size); with --weights a folder, which gets "
+        "NAME.prototxt and NAME.caffemodel",
+    )
+    parser.add_argument(
+        "--weights",
+        metavar="RUN|WEIGHTS",
+        type=Path,
+        help="write the numbers too: a run directory, or a .weights.h5, .keras or .caffemodel file",
+    )
+    parser.add_argument(
+        "--dialect",
+        choices=DIALECTS,
+        help="with --weights: layers that OpenCV reads, BN as BatchNorm and Scale (the default), "
+        "or those of the authors' fork",
     )
     parser.add_argument("--backend", help="as in check; the text does not depend on it")
     parser.set_defaults(execute=execute)
@@ -48,6 +64,10 @@ def execute(arguments: argparse.Namespace) -> int:
     """Writes the file."""
     entry = zoo.entry(arguments.model)
     backend, _ = backends.choose(arguments.backend, os.environ)
+    if arguments.weights:
+        return _with_weights(arguments, entry, backend)
+    if arguments.dialect:
+        raise InputError("--dialect: expected with --weights; a prototxt alone is the authors'")
     if arguments.output == "-":
         print(_text(arguments, entry, backend), end="")
         return 0
@@ -59,6 +79,31 @@ def execute(arguments: argparse.Namespace) -> int:
     with _writing(path):
         write_text(path, text)
     print(f"Wrote {path}")
+    return 0
+
+
+def _with_weights(arguments: argparse.Namespace, entry: zoo.Entry, backend: str) -> int:
+    """Writes prototxt and caffemodel into a folder."""
+    if not arguments.output or arguments.output == "-":
+        raise InputError("--output: expected a folder, because --weights makes two files")
+    folder = Path(arguments.output)
+    paths = [folder / f"{entry.title}{suffix}" for suffix in (".prototxt", ".caffemodel")]
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            check_writable(path)
+    if sys.stderr.isatty():
+        print(f"Building {entry.title} on {backend} ...", file=sys.stderr)
+    backends.start(backend)
+    from ranparity.models.release import write
+
+    given: Path = arguments.weights
+    shape = (*(arguments.size or entry.input_shape[:2]), entry.input_shape[2])
+    model = entry.build(input_shape=shape, weights=given / WEIGHTS if given.is_dir() else given)
+    with _writing(folder):
+        write(model, entry, *paths, authors=arguments.dialect == AUTHORS)
+    for path in paths:
+        print(f"Wrote {path}")
     return 0
 
 

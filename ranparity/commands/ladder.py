@@ -18,6 +18,7 @@ from ranparity.parity.ladder.case import (
     BATCH_LARGE,
     LARGE,
     LEVELS,
+    PROTOTXT,
     SEPARATOR,
     STEPS,
     TWINS,
@@ -48,9 +49,9 @@ def add_parser(commands: Any) -> None:
         "models",
         nargs="*",
         metavar="MODEL",
-        help=f"names that `ranparity models` lists, or of narrow twins such as {MODEL}@8; or "
-        "MODULE:FUNCTION, a function of yours without arguments that returns a Keras model "
-        f"(default: {MODEL})",
+        help=f"names that `ranparity models` lists, or of narrow twins such as {MODEL}@8; or any "
+        "net's NAME.prototxt, built for Keras and run at level 1; or MODULE:FUNCTION, a function "
+        f"of yours without arguments that returns a Keras model (default: {MODEL})",
     )
     add(
         "--backends",
@@ -176,6 +177,8 @@ def _arbiter(asked: str | None, names: Sequence[str]) -> str:
 
 def _case(name: str, arguments: argparse.Namespace, names: Sequence[str]) -> Case:
     """Gives what is asked of a net, checked."""
+    if name.endswith(PROTOTXT):
+        return _of_file(name, arguments, names)
     if SEPARATOR in name:
         _check_imported(name, arguments)
         return _asked(name, (), arguments, names)
@@ -185,6 +188,19 @@ def _case(name: str, arguments: argparse.Namespace, names: Sequence[str]) -> Cas
     if "@" not in name:
         _ = entry.prototxt  # or it says that there is none
     return _asked(entry.name, arguments.size or entry.input_shape[:2], arguments, names)
+
+
+def _of_file(path: str, arguments: argparse.Namespace, names: Sequence[str]) -> Case:
+    """Gives what is asked of a prototxt."""
+    from ranparity.parity.ladder.files import input_of, sized
+
+    shape = input_of(sized(path, arguments.size or ())).shape
+    if arguments.levels not in (None, (1,)):
+        raise InputError(
+            f"--levels: expected 1 of {path}: other levels train, and it has no recipe"
+        )
+    arguments = argparse.Namespace(**{**vars(arguments), "levels": (1,)})
+    return _asked(path, shape[2:], arguments, names)
 
 
 def _check_imported(name: str, arguments: argparse.Namespace) -> None:
@@ -257,6 +273,8 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     )
     for backend, reason in found["failures"].items():
         yield f"  {backend}: {reason}"
+    for name, reason in found["excluded"].items():
+        yield f"  {name} is not asked: {reason}"
     measured = [result for result in found["results"] if result["level"] != 5]
     if measured:
         headers = ("level", "backend", "tensors", "same", "rounding", "differ", "not comparable")

@@ -23,6 +23,11 @@ _CONSTANTS = {
     "moving_mean": 0.0,
     "moving_variance": 1.0,
     "scale": 1.0,
+    "shift": 0.0,
+    "mean": 0.0,
+    "variance": 1.0,
+    "factor": 1.0,
+    "slope": 0.25,
 }
 
 
@@ -40,8 +45,10 @@ def weight(
     Args:
         tape: The run's randomness.
         name: Name of the layer, "/", and `kernel`, `parameter`, `bias`, `gamma`, `beta`,
-            `moving_mean`, `moving_variance` or `scale`.
+            `moving_mean`, `moving_variance` or `scale`; or as Caffe calls it: `weight`, `slope`,
+            `mean`, `variance`, `factor` or `shift`.
         shape: A kernel's is HWIO, with I counted in one group, or (in, out); filled in that order.
+            A `weight`'s is Caffe's, OIHW or (out, in).
         bound: The largest size of a weight, of a layer that starts uniformly.
 
     Raises:
@@ -52,10 +59,19 @@ def weight(
         return uniform(tape, name, shape, bound)
     if part in ("kernel", "parameter"):
         return msra(tape, name, shape)
+    if part == "weight":
+        return _of_caffes(tape, name, shape)
     if part in _CONSTANTS:
         return np.full(shape, _CONSTANTS[part], dtype=np.float32)
-    known = ", ".join(["kernel", "parameter", *_CONSTANTS])
+    known = ", ".join(["kernel", "weight", "parameter", *_CONSTANTS])
     raise InputError(f"variable {name}: expected one of {known}, for which there is a rule")
+
+
+def _of_caffes(tape: Tape, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Give a weight in Caffe's layout, such as OIHW; one for each channel is 1."""
+    if len(shape) < 2:
+        return np.ones(shape, dtype=np.float32)
+    return np.moveaxis(msra(tape, name, (*shape[1:], shape[0])), -1, 0)
 
 
 def msra(tape: Tape, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -43,6 +43,39 @@ def convolution(
     )
 
 
+def deconvolution(
+    x: jax.Array,
+    weight: jax.Array,
+    *,
+    stride: Pair,
+    pad: Pair,
+    dilation: Pair,
+    group: int,
+    data_format: str,
+) -> jax.Array:
+    """See `plain.deconvolution`; the zeros are not written out."""
+    inputs, outputs, *kernel = weight.shape
+    parted = weight.reshape(group, inputs // group, outputs, *kernel)
+    turned = parted.transpose(3, 4, 1, 0, 2)[::-1, ::-1]
+    around = [d * (k - 1) - p for d, k, p in zip(dilation, kernel, pad, strict=True)]
+    maps = "NHWC" if data_format == "channels_last" else "NCHW"
+    return lax.conv_general_dilated(
+        x,
+        turned.reshape(*kernel, inputs // group, group * outputs),
+        window_strides=(1, 1),
+        padding=[(each, each) for each in around],
+        lhs_dilation=stride,
+        rhs_dilation=dilation,
+        dimension_numbers=(maps, "HWIO", maps),
+        feature_group_count=group,
+    )
+
+
+def tanh(x: jax.Array) -> jax.Array:
+    """See `plain.tanh`; Keras 3.15 has it in float32."""
+    return jax.numpy.tanh(x)
+
+
 def max_pool(
     x: jax.Array, *, kernel: Pair, stride: Pair, pads: Pads, data_format: str
 ) -> jax.Array:

@@ -35,14 +35,70 @@ def convolution(
     """
     del group
     both = ((pad[0], pad[0]), (pad[1], pad[1]))
-    return ops.conv(
+    apart = max(stride) > 1 and max(dilation) > 1  # which Keras refuses on TensorFlow
+    y = ops.conv(
         padded(x, both, 0.0, data_format),
         weight,
-        strides=stride,
+        strides=(1, 1) if apart else stride,
         padding="valid",
         dilation_rate=dilation,
         data_format=data_format,
     )
+    rows, columns = (slice(None, None, step if apart else 1) for step in stride)
+    return y[:, rows, columns] if data_format == "channels_last" else y[:, :, rows, columns]
+
+
+def tanh(x: Any) -> Any:
+    """The hyperbolic tangent of each element."""
+    return ops.tanh(x)
+
+
+def deconvolution(
+    x: Any, weight: Any, *, stride: Pair, pad: Pair, dilation: Pair, group: int, data_format: str
+) -> Any:
+    """The gradient of a cross-correlation by its input: Caffe's Deconvolution, without bias.
+
+    Zeros between the pixels, and a convolution with the kernel turned around.
+
+    Args:
+        x: Maps, NHWC or NCHW by `data_format`.
+        weight: As Caffe has it, `[in, out/group, kh, kw]`.
+        stride: Of the convolution: the output's pixels for one of the input's.
+        pad: What the convolution's map has around it: as much is cut off here, on each side.
+        dilation: Distance of the kernel's taps, in pixels.
+        group: Number of groups.
+        data_format: `channels_last` or `channels_first`.
+    """
+    inputs, outputs, *kernel = weight.shape
+    parted = ops.reshape(weight, (group, inputs // group, outputs, *kernel))
+    turned = ops.flip(ops.transpose(parted, (3, 4, 1, 0, 2)), axis=(0, 1))
+    for axis, step in zip(axes_of_map(data_format), stride, strict=True):
+        x = _spread(x, axis, step)
+    around = tuple(d * (k - 1) - p for d, k, p in zip(dilation, kernel, pad, strict=True))
+    for axis, cut in zip(axes_of_map(data_format), around, strict=True):
+        if cut < 0:
+            x = x[(slice(None),) * axis + (slice(-cut, cut),)]
+    return convolution(
+        x,
+        ops.reshape(turned, (*kernel, inputs // group, group * outputs)),
+        stride=(1, 1),
+        pad=(max(0, around[0]), max(0, around[1])),
+        dilation=dilation,
+        group=group,
+        data_format=data_format,
+    )
+
+
+def _spread(x: Any, axis: int, step: int) -> Any:
+    """Maps with `step - 1` zeros between the pixels of an axis."""
+    if step == 1:
+        return x
+    shape, size = list(x.shape), int(x.shape[axis])
+    pads = [(0, 0)] * 5
+    pads[axis + 1] = (0, step - 1)
+    apart = ops.pad(ops.expand_dims(x, axis + 1), pads)
+    shape[0], shape[axis] = -1, size * step
+    return ops.reshape(apart, shape)[(slice(None),) * axis + (slice(0, (size - 1) * step + 1),)]
 
 
 def max_pool(x: Any, *, kernel: Pair, stride: Pair, pads: Pads, data_format: str) -> Any:

@@ -39,6 +39,23 @@ def convolution(
     return _as_given(y, data_format)
 
 
+def deconvolution(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    *,
+    stride: Pair,
+    pad: Pair,
+    dilation: Pair,
+    group: int,
+    data_format: str,
+) -> torch.Tensor:
+    """See `plain.deconvolution`."""
+    y = functional.conv_transpose2d(
+        _nchw(x, data_format), weight, None, stride, pad, 0, group, dilation
+    )
+    return _as_given(y, data_format)
+
+
 def max_pool(
     x: torch.Tensor, *, kernel: Pair, stride: Pair, pads: Pads, data_format: str
 ) -> torch.Tensor:

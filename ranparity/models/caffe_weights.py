@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ranparity.errors import InputError
 
+OWN = ("weight", "slope", "shift", "mean", "variance", "factor")  # of an `Operation`
 NAMES = {
     "kernel": "weight",
     "bias": "bias",
@@ -19,6 +20,7 @@ NAMES = {
     "moving_variance": "variance",
     "parameter": "parameter",
     "scale": "scale",
+    **{name: name for name in OWN},
 }
 """Of a variable in Keras, its name in Caffe."""
 
@@ -71,7 +73,7 @@ def variables_named(
         turned = (
             np.transpose(value, (2, 3, 1, 0) if value.ndim == 4 else (1, 0)) if kernel else value
         )
-        found[name] = np.ascontiguousarray(turned)
+        found[name] = np.asarray(turned, order="C")
     return found
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from numpy.typing import NDArray
 
 from ranparity.caffe import caffemodel, weights
 from ranparity.caffe.caffemodel import Blob, LayerBlobs
 from ranparity.caffe.description import Described
 from ranparity.caffe.shapes import Facts
 from ranparity.models import caffe_weights
-from ranparity.models.describe import READERS, caffe_layers
+from ranparity.models.describe import caffe_layers, read
 
 SUFFIX = ".caffemodel"
 
@@ -50,10 +51,7 @@ def save(model: keras.Model, path: Path, bn: str = weights.INVERSE) -> None:
     Raises:
         OSError: It cannot be written; what was there before is untouched.
     """
-    values = {
-        name: keras.ops.convert_to_numpy(each.value) for name, each in _variables(model).items()
-    }
-    numbers = caffe_weights.named(values)
+    numbers = of(model)
     layers = []
     for layer in _layers(model):
         blobs = []
@@ -66,18 +64,29 @@ def save(model: keras.Model, path: Path, bn: str = weights.INVERSE) -> None:
     caffemodel.write(path, model.name, layers)
 
 
+def of(model: keras.Model) -> dict[str, NDArray[Any]]:
+    """Give a model's numbers by LAYER/PARAMETER, in Caffe's layouts."""
+    values = {
+        name: keras.ops.convert_to_numpy(each.value) for name, each in _variables(model).items()
+    }
+    return caffe_weights.named(values)
+
+
 def _variables(model: keras.Model) -> dict[str, Any]:
     """The model's variables by LAYER/VARIABLE."""
-    layers = caffe_layers(model)
-    return {f"{each.caffe_name}/{x.name}": x for each in layers for x in each.variables}
+    return {
+        f"{each.caffe_name}/{x.name}": x
+        for each in caffe_layers(model)
+        for x in each.variables
+        if x.name in caffe_weights.NAMES  # and not what a Dropout draws with
+    }
 
 
 def _layers(model: keras.Model) -> tuple[Described, ...]:
     """The model's layers with what they keep; their shapes are not traced."""
     found = []
     for layer in caffe_layers(model):
-        type_, read = READERS[type(layer)]
-        attributes, parameters, statistics = read(layer)
+        type_, (attributes, parameters, statistics) = read(layer)
         facts = Facts((), parameters, statistics, attributes=attributes)
         found.append(Described(layer.caffe_name, type_, (), (), facts))
     return tuple(found)

@@ -23,6 +23,7 @@ from ranparity.models.building import deep, functional
 
 Reader = Callable[[Any], tuple[dict[str, Attribute], dict[str, Shape], dict[str, Shape]]]
 READERS: dict[type, tuple[str, Reader]] = {}
+IMPORTED = (layers.Operation, layers.Dropout)  # what the nets of the zoo have none of
 
 
 def reads(layer: type, type_: str) -> Callable[[Reader], Reader]:
@@ -33,6 +34,16 @@ def reads(layer: type, type_: str) -> Callable[[Reader], Reader]:
         return function
 
     return register
+
+
+def read(layer: Any) -> tuple[str, Any]:
+    """A layer's type in Caffe; and its attributes, parameters and statistics."""
+    if isinstance(layer, layers.Operation):
+        return layer.type, (dict(layer.attributes), layer.parameters, layer.statistics)
+    if isinstance(layer, layers.Dropout):
+        return "Dropout", ({"dropout_ratio": layer.rate}, {}, {})
+    type_, reader = READERS[type(layer)]
+    return type_, reader(layer)
 
 
 def describe(model: keras.Model, batch: int = 1) -> Description:
@@ -76,6 +87,8 @@ def _names(model: keras.Model, ordered: list[Any]) -> dict[int, str]:
 
 def tops(layer: Any, count: int) -> tuple[str, ...]:
     """The names of a layer's outputs, of which there are so many."""
+    if known := getattr(layer, "caffe_tops", ()):
+        return tuple(known)
     if count == 1:
         return (layer.caffe_name,)
     return tuple(f"{layer.caffe_name}_{number}" for number in range(1, count + 1))
@@ -123,7 +136,7 @@ def caffe_layers(model: keras.Model) -> list[Any]:
     found = [layer for layer in model.layers if not isinstance(layer, passed)]
     known = ", ".join(sorted(layer.__name__ for layer in READERS))
     for layer in found:
-        if type(layer) not in READERS:
+        if not isinstance(layer, (*READERS, *IMPORTED)):
             raise InputError(
                 f"model {model.name}: layer {layer.name!r} ({type(layer).__name__}) has no "
                 f"counterpart in Caffe; expected one of {known}"
@@ -134,8 +147,7 @@ def caffe_layers(model: keras.Model) -> list[Any]:
 def _described(
     layer: Any, inputs: list[str], made: list[Shape], common: dict[str, Attribute], first: bool
 ) -> Described:
-    type_, read = READERS[type(layer)]
-    attributes, parameters, statistics = read(layer)
+    type_, (attributes, parameters, statistics) = read(layer)
     attributes |= common
     if getattr(layer, "activation", None) not in (None, keras.activations.linear):
         attributes["activation"] = layer.activation.__name__

@@ -89,6 +89,11 @@ def test_a_draw_depends_on_seed_and_name_alone() -> None:
         ("moving_mean", 0),
         ("moving_variance", 1),
         ("scale", 1),
+        ("slope", 0.25),
+        ("mean", 0),
+        ("variance", 1),
+        ("factor", 1),
+        ("shift", 0),
     ],
 )
 def test_constants(part: str, value: float) -> None:
@@ -101,6 +106,15 @@ def test_a_variable_without_a_rule_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         initial.weight(TAPE, "x/embedding", (3,))
     assert str(caught.value) == (
-        "variable x/embedding: expected one of kernel, parameter, bias, gamma, beta, moving_mean, "
-        "moving_variance, scale, for which there is a rule"
+        "variable x/embedding: expected one of kernel, weight, parameter, bias, gamma, beta, "
+        "moving_mean, moving_variance, scale, shift, mean, variance, factor, slope, for which "
+        "there is a rule"
     )
+
+
+def test_a_weight_of_caffes_is_a_kernel_with_its_outputs_first() -> None:
+    caffes = initial.weight(TAPE, "x/weight", (64, 8, 3, 3))
+    assert abs(caffes.std() * np.sqrt(8 * 9 / 2) - 1) < 0.02
+    drawn = initial.msra(TAPE, "x/weight", (8, 3, 3, 64))
+    np.testing.assert_array_equal(caffes.transpose(1, 2, 3, 0), drawn)
+    assert initial.weight(TAPE, "x/weight", (64,)).tolist() == [1] * 64

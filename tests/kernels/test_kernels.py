@@ -23,7 +23,13 @@ from tests.models.cases import FLOAT64
 from tests.models.test_layers import error
 
 FORMATS = st.sampled_from(["channels_last", "channels_first"])
-OPERATIONS = ("convolution", "max_pool", "batch_normalization", "affine_normalization")
+OPERATIONS = (
+    "convolution",
+    "deconvolution",
+    "max_pool",
+    "batch_normalization",
+    "affine_normalization",
+)
 
 
 def tensor(*shape: int, seed: int = 0) -> Any:
@@ -63,6 +69,34 @@ def test_convolution(size: int, kernel_: int, stride: int, pad: int, data_format
     }
     wanted = array(plain.convolution(x, weight, **arguments))
     assert error(array(own.convolution(x, weight, **arguments)), wanted) <= FLOAT64
+
+
+@hypothesis.given(
+    st.integers(2, 6),
+    st.integers(1, 4),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.integers(0, 2),
+    st.integers(1, 2),
+    FORMATS,
+)
+@hypothesis.settings(max_examples=60)
+def test_deconvolution(
+    size: int, kernel_: int, stride: tuple[int, int], pad: int, group: int, data_format: str
+) -> None:
+    last = data_format == "channels_last"
+    x = tensor(2, size, size, 4) if last else tensor(2, 4, size, size)
+    hypothesis.assume(stride[0] * (size - 1) + 2 * (kernel_ - 1) + 1 > 2 * pad)
+    hypothesis.assume(stride[1] * (size - 1) + kernel_ > 2 * pad)
+    arguments = {
+        "stride": stride,
+        "pad": (pad, pad),
+        "dilation": (2, 1),
+        "group": group,
+        "data_format": data_format,
+    }
+    weight = tensor(4, 3, kernel_, kernel_, seed=1)
+    wanted = array(plain.deconvolution(x, weight, **arguments))
+    assert error(array(own.deconvolution(x, weight, **arguments)), wanted) <= FLOAT64
 
 
 @hypothesis.given(

@@ -40,5 +40,6 @@ def test_a_variable_without_a_name_in_caffe_is_refused() -> None:
         caffe_weights.name_of("a/embeddings")
     assert str(caught.value) == (
         "variable a/embeddings: expected one of kernel, bias, gamma, beta, moving_mean, "
-        "moving_variance, parameter, scale, which Caffe has names for"
+        "moving_variance, parameter, scale, weight, slope, shift, mean, variance, factor, which "
+        "Caffe has names for"
     )

@@ -4,8 +4,7 @@ import os
 
 import pytest
 
-from ranparity.training.backends.startup import stderr_filtered
-from ranparity.training.backends.tensorflow import _is_error
+from ranparity.training.backends.startup import is_error, stderr_filtered
 
 NOTE = "I0000 00:00:17 port.cc:153] oneDNN custom operations are on.\n"
 NO_DRIVER = (
@@ -21,13 +20,13 @@ def log() -> None:
 
 
 def start_in_vain() -> None:
-    with stderr_filtered(_is_error):
+    with stderr_filtered(is_error):
         log()
         raise ImportError
 
 
 def test_only_errors_are_passed_on(capfd: pytest.CaptureFixture[str]) -> None:
-    with stderr_filtered(_is_error):
+    with stderr_filtered(is_error):
         log()
         assert capfd.readouterr().err == ""
     os.write(2, b"after\n")

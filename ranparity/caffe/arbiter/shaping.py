@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from ranparity.caffe.arbiter.base import Call, Made, layer
+from collections.abc import Sequence
+
+from ranparity.caffe.arbiter.base import Call, Made, Sums, layer
+from ranparity.caffe.graph import Node
+from ranparity.caffe.prototxt import Shape
 from ranparity.caffe.rules.base import sides
+from ranparity.caffe.shapes import Facts
 
 
 @layer("Reshape")
@@ -32,6 +37,18 @@ def tile(call: Call) -> Made:
 def split(call: Call) -> Made:
     """The same blob several times (BVLC/caffe, src/caffe/layers/split_layer.cpp)."""
     return Made(tuple(call.bottoms[0] for _ in call.facts.tops))
+
+
+def _nothing(node: Node, facts: Facts, bottoms: Sequence[Shape]) -> Sums:
+    del node, facts, bottoms
+    return Sums()
+
+
+@layer("Silence", _nothing)
+def silence(call: Call) -> Made:
+    """Nothing (BVLC/caffe, src/caffe/layers/silence_layer.cpp)."""
+    del call
+    return Made(())
 
 
 @layer("ArgMax")

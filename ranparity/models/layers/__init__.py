@@ -29,20 +29,25 @@ from ranparity.models.layers.maps import (
     interpolation_matrix,
 )
 from ranparity.models.layers.normalisations import MVN, Normalize
+from ranparity.models.layers.operation import OPERATIONS, Operation
+from ranparity.models.layers.operations import Dropout
 
 __all__ = [
     "BN",
     "MSRA",
     "MVN",
+    "OPERATIONS",
     "CaffeLayer",
     "CaffePool",
     "Concat",
     "Convolution",
+    "Dropout",
     "Eltwise",
     "Flatten",
     "InnerProduct",
     "Interp",
     "Normalize",
+    "Operation",
     "Parameter",
     "Power",
     "ReLU",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -87,20 +88,30 @@ class CaffeLayer:
     Attributes:
         caffe_name: The layer's name in Caffe.
         caffe_order: Its place among the net's layers, from 0.
+        caffe_tops: The names of what it makes, in the net's graph; empty where they are its own
+            name, with a number where there are several.
     """
 
     def __init__(
-        self, *args: Any, caffe_name: str, caffe_order: int, name: str | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        caffe_name: str,
+        caffe_order: int,
+        caffe_tops: Sequence[str] = (),
+        name: str | None = None,
+        **kwargs: Any,
     ) -> None:
         name = name or caffe_name.replace("/", "-")
         super().__init__(*args, name=name, **kwargs)  # type: ignore[call-arg]  # the Keras base
         self.caffe_name = caffe_name
         self.caffe_order = caffe_order
+        self.caffe_tops = tuple(caffe_tops)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this layer again."""
         config: dict[str, Any] = super().get_config()  # type: ignore[misc]  # of the Keras base
-        return config | {"caffe_name": self.caffe_name, "caffe_order": self.caffe_order}
+        tops = {"caffe_tops": self.caffe_tops} if self.caffe_tops else {}
+        return config | {"caffe_name": self.caffe_name, "caffe_order": self.caffe_order} | tops
 
     def refuse(self, error: RuleError) -> InputError:
         """An error that names this layer."""

@@ -182,7 +182,7 @@ class CaffePool(CaffeLayer, keras.layers.Layer):
     def _divisor(self, size: Pair) -> np.ndarray[Any, Any]:
         """Pixels in each window, padding counted up to `pad` past the map; broadcasts."""
         height, width = (
-            _window_lengths(*axis)
+            window_lengths(*axis)
             for axis in zip(
                 size, self._output_map(size), self.kernel_size, self.strides, self.pad, strict=True
             )
@@ -196,7 +196,7 @@ class CaffePool(CaffeLayer, keras.layers.Layer):
         return counts[:, :, None] if self.data_format == "channels_last" else counts
 
 
-def _window_lengths(
+def window_lengths(
     size: int, out: int, kernel_: int, stride: int, pad: int
 ) -> np.ndarray[Any, Any]:
     """Length of each window along one axis, clipped to `size + pad`."""

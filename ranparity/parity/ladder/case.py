@@ -10,6 +10,7 @@ from typing import Any
 
 LEVELS = (1, 2, 3, 4, 5)
 SEPARATOR = ":"  # between a module and the function in it that gives a model
+PROTOTXT = ".prototxt"  # what the name of a net's file ends with
 STEPS = 16  # of levels 4 and 5
 TWINS = 8
 STEPS_BEFORE = 7  # that the optimizer has behind it at level 3
@@ -21,7 +22,8 @@ class Case:
     """A net in a state of its own, and what is compared of it.
 
     Attributes:
-        model: A name of the zoo, or of a narrow twin; or MODULE:FUNCTION, which gives any model.
+        model: A name of the zoo, or of a narrow twin; or the path of a prototxt; or
+            MODULE:FUNCTION, which gives any model.
         size: Height and width of the images, in pixels; empty where the model alone has it.
         batch_size: How many images.
         seed: Of the tape that all numbers come from.
@@ -52,7 +54,12 @@ class Case:
     @property
     def imported(self) -> bool:
         """Whether the model is not this project's: it has no prototxt, and Keras's names."""
-        return SEPARATOR in self.model
+        return SEPARATOR in self.model and not self.of_file
+
+    @property
+    def of_file(self) -> bool:
+        """Whether the net is that of a prototxt."""
+        return self.model.endswith(PROTOTXT)
 
     @property
     def program(self) -> Case:

@@ -66,6 +66,10 @@ class Book:
         }
         write_text(self.path, json.dumps(content, indent=0, allow_nan=False) + "\n")
 
+    def found(self, case: Case) -> dict[str, Any]:
+        """Give what was found of a case."""
+        return self._cases[case.digest]
+
     def lacks(self, case: Case) -> bool:
         """Whether there is nothing of a case that this source has found."""
         found = self._cases.get(case.digest, {})

@@ -9,6 +9,8 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -124,7 +126,7 @@ def net_of(case: Case, text: str) -> prototxt.Net:
         text: The prototxt of a narrow twin; empty where the net has a file.
     """
     if text:
-        return prototxt.parse(text, f"{case.model}.prototxt")
+        return prototxt.parse(text, case.model if case.of_file else f"{case.model}.prototxt")
     entry = zoo.entry(case.model)
     net = prototxt.read(entry.prototxt)
     if case.size == entry.input_shape[:2]:
@@ -250,15 +252,23 @@ class CaffeReferences(References):
     takes_decisions: ClassVar[bool] = True
 
     def deciding(self, decisions: Tensors) -> References:
-        """Give what the arbiter gives with the decisions of another."""
-        others: dict[str, NDArray[Any]] = {}
+        """Give what the arbiter gives with the decisions of another.
+
+        It is on disk as long as somebody has the references that are returned.
+        """
+        place = self.tensors.folder
+        folder = tempfile.TemporaryDirectory(prefix=f"{place.name}-", dir=place.parent)
+        out = Writer(Path(folder.name))
 
         def keep(name: str, x: Tensor) -> None:
             if not name.startswith("blob/"):
-                others[name] = x.numpy()
+                out.add(name, x.numpy())
 
         tell(self.question, keep, decisions=decisions)
+        out.close()
         memory.give_back()
+        others = Store(out.folder)
+        weakref.finalize(others, folder.cleanup)
         return dataclasses.replace(self, others=others)
 
 

@@ -54,6 +54,7 @@ class Found:
         digests: Of what the backends began with.
         scripts: That replay the first difference, by backend, or why there is none.
         arbiter: What all is held against.
+        excluded: Why somebody is not asked, by name.
     """
 
     case: Case
@@ -66,6 +67,7 @@ class Found:
     digests: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
     scripts: dict[str, str] = dataclasses.field(default_factory=dict)
     arbiter: str = ""
+    excluded: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def to_json(self, *, rows: bool = False) -> dict[str, Any]:
         """It as data that JSON can hold."""
@@ -82,6 +84,7 @@ class Found:
             "results": [*found, *self._free_results()],
             "free_run": self.runs,
             "failures": self.failures,
+            "excluded": self.excluded,
             "environments": self.environments,
             "digests": self.digests,
             "scripts": self.scripts,
@@ -260,6 +263,8 @@ class Ladder:
             evidence = Store(place / started)
             reference = _of_caffe(found.case, evidence, self._cache, training=False)
             found.results.append(judge.opinion(found.case, OPENCV, opencv.forward, reference))
+        except opencv.NotAskedError as error:
+            found.excluded[OPENCV] = str(error)
         except StopIteration:
             found.failures[OPENCV] = "no backend has written the weights that it would start with"
         except InputError as error:

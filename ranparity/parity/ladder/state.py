@@ -29,10 +29,11 @@ def weights(tape: Tape, start: Mapping[str, Array]) -> dict[str, Array]:
 def _moved(tape: Tape, name: str, value: Array) -> Array:
     part, count = name.rpartition("/")[2], math.prod(value.shape)
     purpose = f"ladder/{name}"
-    if part in ("gamma", "moving_variance"):
-        low, high = (0.5, 1.5) if part == "gamma" else (0.5, 2.0)
+    is_factor = part in ("gamma", "slope") or (part == "weight" and value.ndim < 2)
+    if is_factor or part in ("moving_variance", "variance"):
+        low, high = (0.5, 1.5) if is_factor else (0.5, 2.0)
         drawn = low + (high - low) * tape.uniforms(purpose, count)
-    elif part in ("beta", "moving_mean") or (part == "bias" and not value.any()):
+    elif part in ("beta", "moving_mean", "mean", "shift") or (part == "bias" and not value.any()):
         drawn = SHIFT * tape.normals(purpose, count)
     else:
         return value

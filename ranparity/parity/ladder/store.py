@@ -41,7 +41,7 @@ class Writer:
     def __init__(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        self._folder = folder
+        self.folder = folder
         self._places: dict[str, Place] = {}
         self._file = (folder / DATA).open("wb")
 
@@ -59,7 +59,7 @@ class Writer:
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Give a tensor that has been written."""
         self._file.flush()
-        return _mapped(self._folder / DATA, self._places[name])
+        return _mapped(self.folder / DATA, self._places[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
@@ -68,7 +68,7 @@ class Writer:
         """Write down what the tensors are called, and what else there is to say of them."""
         self._file.close()
         content = {"about": about, "tensors": self._places}
-        write_text(self._folder / INDEX, json.dumps(content) + "\n")
+        write_text(self.folder / INDEX, json.dumps(content) + "\n")
 
 
 def _mapped(path: Path, place: Place) -> NDArray[Any]:

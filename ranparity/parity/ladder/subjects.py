@@ -70,6 +70,10 @@ def subject(case: Case) -> Subject:
         from ranparity.parity.ladder.imported import Imported
 
         return Imported(case)
+    if case.of_file:
+        from ranparity.parity.ladder.files import FileNet
+
+        return FileNet(case)
     return ZooNet(case)
 
 

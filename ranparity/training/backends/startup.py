@@ -31,6 +31,15 @@ def stderr_filtered(keep: Callable[[str], bool]) -> Iterator[None]:
         _pass_on([line for line in _lines(held) if keep(line)])
 
 
+def is_error(line: str) -> bool:
+    """Say of a line of TensorFlow's start-up whether it matters.
+
+    The libraries log before TF_CPP_MIN_LOG_LEVEL has an effect on them. Errors begin with E and
+    fatal ones with F; error 303 of cuInit says that there is no CUDA driver, which is no error.
+    """
+    return line[:1] in ("E", "F") and not ("cuInit" in line and "(303)" in line)
+
+
 @contextmanager
 def _stderr_into(descriptor: int) -> Iterator[None]:
     sys.stderr.flush()

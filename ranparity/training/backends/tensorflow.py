@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ranparity.training import variables
 from ranparity.training.backends.bookkeeping import Bookkeeping
-from ranparity.training.backends.startup import stderr_filtered
+from ranparity.training.backends.startup import is_error, stderr_filtered
 from ranparity.training.update import Update
 from ranparity.training.variables import Model, State
 
@@ -20,7 +20,7 @@ def prepare(threads: int, precision: str) -> dict[str, Any]:
     """Fix the algorithms, the precision and the number of threads."""
     del precision  # each of a model's operations has its own
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only, once it is loaded
-    with stderr_filtered(_is_error):
+    with stderr_filtered(is_error):
         import tensorflow as tf
 
         tf.config.list_physical_devices()
@@ -127,15 +127,6 @@ class TensorFlowTrainer:
             for slot, value in zip(slots, after, strict=True):
                 slot.assign(value)
         return loss
-
-
-def _is_error(line: str) -> bool:
-    """Say of a line of the start-up's log whether it matters.
-
-    The libraries log before TF_CPP_MIN_LOG_LEVEL has an effect on them. Errors begin with E and
-    fatal ones with F; error 303 of cuInit says that there is no CUDA driver, which is no error.
-    """
-    return line[:1] in ("E", "F") and not ("cuInit" in line and "(303)" in line)
 
 
 def _array(tensor: Any) -> NDArray[Any]:

@@ -91,6 +91,13 @@ def ladder(session: nox.Session) -> None:
     session.run("python", "-m", "ranparity.parity.ladder.session", *session.posargs)
 
 
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Gives any bytes to the readers of Caffe's files, led by coverage; ten minutes."""
+    install(session, "fuzz")
+    session.run("python", "tests/fuzz/run.py", *session.posargs)
+
+
 @nox.session(name="second-opinion")
 def second_opinion(session: nox.Session) -> None:
     """Asks OpenCV and every backend about nets of prototxts, blob by blob; half an hour."""

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 
 from ranparity.caffe import caffe_pb2
 from ranparity.caffe.prototxt import Shape
-from ranparity.caffe.rules.base import by
+from ranparity.caffe.rules.base import MOST_AXES, by
 from ranparity.errors import InputError
 from ranparity.files import replacing
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # protobuf's wire types
 MOST_VARINT = 10  # bytes
+FIRST_LOOK = 16  # numbers
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -300,10 +301,21 @@ def _numbers(data: Any, field: _Field, end: int) -> tuple[NDArray[Any], int]:
     step = field.end - field.at
     rows = np.frombuffer(data, np.uint8, (end - field.at) // step * step, field.at)
     rows = rows.reshape(-1, step)
-    others = np.flatnonzero(rows[:, 0] != rows[0, 0])
-    count = int(others[0]) if len(others) else len(rows)
+    count = _alike(rows[:, 0])
     values = np.ascontiguousarray(rows[:count, step - dtype.itemsize :]).view(dtype).ravel()
     return values, field.at + count * step
+
+
+def _alike(column: NDArray[Any]) -> int:
+    """How many of the first elements are the same; looks no more than twice as far."""
+    seen = FIRST_LOOK
+    while True:
+        others = np.flatnonzero(column[:seen] != column[0])
+        if len(others):
+            return int(others[0])
+        if seen >= len(column):
+            return len(column)
+        seen *= 2
 
 
 def _shape(data: Any, start: int, end: int) -> Shape:
@@ -319,6 +331,10 @@ def _shape(data: Any, start: int, end: int) -> Shape:
         while at < field.end:
             side, at = _varint(data, at, field.end)
             found.append(side)
+    if len(found) > MOST_AXES:
+        raise DamagedError(
+            f"the shape at byte {start:,} has {len(found):,} axes; Caffe takes {MOST_AXES} at most"
+        )
     return tuple(found)
 
 

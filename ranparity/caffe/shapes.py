@@ -10,6 +10,7 @@ from ranparity.caffe.graph import Graph, Node
 from ranparity.caffe.prototxt import Shape
 from ranparity.caffe.rules import RULES
 from ranparity.caffe.rules.base import (
+    MOST_AXES,
     Attribute,
     Facts,
     Pair,
@@ -24,6 +25,7 @@ from ranparity.caffe.rules.base import (
 from ranparity.errors import InputError
 
 __all__ = [
+    "MOST_AXES",
     "RULES",
     "Attribute",
     "Facts",
@@ -112,6 +114,11 @@ def _with_common(node: Node, result: Facts) -> Facts:
 
 def _check_blob(blob: str, shape: Shape, where: str) -> None:
     """Refuses a blob that Caffe could not hold (BVLC/caffe, src/caffe/blob.cpp, Reshape)."""
+    if len(shape) > MOST_AXES:
+        raise InputError(
+            f'{where}: blob "{blob}" would have {len(shape)} axes; expected at most {MOST_AXES}, '
+            "as in Caffe"
+        )
     if math.prod(shape) > MOST_ELEMENTS:
         raise InputError(
             f'{where}: blob "{blob}" would be {by(shape)}; expected at most '

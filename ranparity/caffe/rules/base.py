@@ -14,6 +14,7 @@ from ranparity.caffe.prototxt import Shape
 
 Attribute = str | int | float | bool
 Pair = tuple[int, int]
+MOST_AXES = 32  # of one blob (BVLC/caffe, include/caffe/blob.hpp, kMaxBlobAxes)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Sequence
 
 from ranparity.caffe.graph import Node
 from ranparity.caffe.prototxt import Shape
 from ranparity.caffe.rules.base import (
+    MOST_AXES,
     Attribute,
     Facts,
     RuleError,
@@ -31,6 +33,8 @@ def reshape(node: Node, bottoms: Sequence[Shape]) -> Facts:
     one_bottom(node, bottoms)
     param, shape = node.message.reshape_param, bottoms[0]
     dims = list(param.shape.dim)
+    if len(dims) > MOST_AXES:
+        raise RuleError(f"expected at most {MOST_AXES} dimensions, as in Caffe; found {len(dims)}")
     first = param.axis if param.axis >= 0 else len(shape) + param.axis + 1
     last = len(shape) if param.num_axes == -1 else first + param.num_axes
     if not 0 <= first <= last <= len(shape) or param.num_axes < -1:
@@ -171,6 +175,9 @@ def axpy(node: Node, bottoms: Sequence[Shape]) -> Facts:
     return Facts(tops=(x,))
 
 
+SAME = 1e-6  # apart, two aspect ratios are one
+
+
 @rule("PriorBox")
 def prior_box(node: Node, bottoms: Sequence[Shape]) -> Facts:
     """Boxes at each position of a map, and their variances.
@@ -186,12 +193,14 @@ def prior_box(node: Node, bottoms: Sequence[Shape]) -> Facts:
             f"expected as many max_size as min_size ({len(param.min_size)}), found "
             f"{len(param.max_size)}"
         )
-    ratios = [1.0]
+    ratios = [1.0]  # in rising order
     for ratio in param.aspect_ratio:
-        if ratio <= 0:
+        if not ratio > 0:
             raise RuleError(f"expected an aspect_ratio above 0, found {ratio}")
-        if all(abs(ratio - known) >= 1e-6 for known in ratios):
-            ratios += [ratio, 1 / ratio] if param.flip else [ratio]
+        place = bisect.bisect(ratios, ratio)
+        if all(abs(ratio - known) >= SAME for known in ratios[max(0, place - 1) : place + 1]):
+            for other in (ratio, 1 / ratio) if param.flip else (ratio,):
+                bisect.insort(ratios, other)
     priors = len(ratios) * len(param.min_size) + len(param.max_size)
     if len(bottoms[0]) != 4:
         raise RuleError(f"expected a map (NCHW), found {by(bottoms[0])}")

@@ -95,7 +95,10 @@ ALTERED_RULES = [
     ("Crop", Altered("crop", "offset + like[place] >", "like[place] >")),
     ("Crop", Altered("crop", "offsets * count if", "offsets if")),
     ("Axpy", Altered("axpy", "or x != y", "")),
-    ("PriorBox", Altered("prior_box", "if param.flip else [ratio]", "")),
+    (
+        "PriorBox",
+        Altered("prior_box", "(ratio, 1 / ratio) if param.flip else (ratio,)", "(ratio,)"),
+    ),
     ("PriorBox", Altered("prior_box", "+ len(param.max_size)", "")),
     ("PriorBox", Altered("prior_box", "height * width", "height * height")),
     ("Embed", Altered("embed", "*bottoms[0], outputs", "outputs")),

@@ -19,6 +19,8 @@ LONGEST = (
     "tests/parity/test_alterations.py",
     "tests/training/test_backends.py",
     "tests/parity/ladder/test_keras_arbiter.py",
+    "tests/models/test_from_caffe.py",
+    "tests/commands/test_import.py",
     "tests/parity/ladder/test_repro.py",
     "tests/parity/ladder/test_run.py",
     "tests/caffe/test_opencv.py",

@@ -32,7 +32,7 @@ def filled(model: Any) -> Any:
     return model
 
 
-def blobs(model: Any, first: bool, training: bool) -> dict[str, Any]:
+def blobs(model: Any, first: bool, *, training: bool) -> dict[str, Any]:
     """Every blob by its name in Caffe, NCHW where it has four axes."""
     names = [name for each in from_caffe.named(model).values() for name in each["blobs"]]
     tensors = [
@@ -70,9 +70,8 @@ def main(folder: Path) -> None:
             path = folder / f"{keras.backend.backend()}.keras"
             model.save(path)
             model = keras.models.load_model(path)
-        for training in (False, True) if first else (False,):
-            made = blobs(model, first, training)
-            found |= {f"{side}|{training}|{name}": value for name, value in made.items()}
+        made = blobs(model, first, training=first)
+        found |= {f"{side}|{first}|{name}": value for name, value in made.items()}
     known = variables.named(model)
     for name in ("mean", "variance", "factor"):
         for layer in ("batchnorm", "global"):

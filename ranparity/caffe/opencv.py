@@ -2,8 +2,9 @@
 
 What OpenCV does not know, or knows otherwise, is translated, from the net's description and shapes
 alone: BN to BatchNorm and Scale (SegNet's to Scale), Interp to its height and width, Axpy, which it
-computes as x + a y, to Reshape, Scale and Eltwise, DeepLab's `hole` to `dilation`. Fusion and
-Winograd's convolutions are off: they are other roundings, and larger ones. Needs
+computes as x + a y, to Reshape, Scale and Eltwise, DeepLab's `hole` to `dilation`; LRN's alpha is
+stated where the file leaves it out. Fusion and Winograd's convolutions are off: they are other
+roundings, and larger ones. Needs
 `opencv-python-headless` below 5, which has dropped Caffe.
 """
 
@@ -147,21 +148,45 @@ def _layers(node: Node, facts: Facts, weights: Arrays) -> Iterator[LayerParamete
     if node.type in SEVERAL:
         yield from SEVERAL[node.type](node, facts, weights)
         return
-    if node.type == "Interp":
-        del layer.bottom[1:]
-        height, width = facts.tops[0][2:]
-        layer.interp_param.CopyFrom(caffe_pb2.InterpParameter(height=height, width=width))
-    if node.type == "Pooling":
-        layer.pooling_param.ClearField("round_mode")
-        layer.pooling_param.ceil_mode = facts.attributes["round_mode"] == "CEIL"
-    if node.message.convolution_param.ListFields():
-        for field in ("hole", "hole_h", "hole_w", "dilation"):
-            layer.convolution_param.ClearField(field)
-        layer.convolution_param.dilation.extend(sides(facts.attributes["dilation"]))
+    if node.type in STATED:
+        STATED[node.type](layer, facts)
     _put(
         layer, *(weights[f"{node.name}/{name}"] for name in (*facts.parameters, *facts.statistics))
     )
     yield layer
+
+
+def _interp(layer: LayerParameter, facts: Facts) -> None:
+    del layer.bottom[1:]
+    height, width = facts.tops[0][2:]
+    layer.interp_param.CopyFrom(caffe_pb2.InterpParameter(height=height, width=width))
+
+
+def _pooling(layer: LayerParameter, facts: Facts) -> None:
+    layer.pooling_param.ClearField("round_mode")
+    layer.pooling_param.ceil_mode = facts.attributes["round_mode"] == "CEIL"
+
+
+def _lrn(layer: LayerParameter, facts: Facts) -> None:
+    """State all of it: without an alpha OpenCV takes 1e-4, and Caffe 1."""
+    for field in ("local_size", "alpha", "beta"):
+        setattr(layer.lrn_param, field, facts.attributes[field])
+
+
+def _convolution(layer: LayerParameter, facts: Facts) -> None:
+    for field in ("hole", "hole_h", "hole_w", "dilation"):
+        layer.convolution_param.ClearField(field)
+    layer.convolution_param.dilation.extend(sides(facts.attributes["dilation"]))
+
+
+STATED: Mapping[str, Callable[[LayerParameter, Facts], None]] = {
+    "Convolution": _convolution,
+    "Deconvolution": _convolution,
+    "Interp": _interp,
+    "LRN": _lrn,
+    "Pooling": _pooling,
+}
+"""Of a type whose message OpenCV reads otherwise what states it for OpenCV."""
 
 
 def _normalising(node: Node, facts: Facts, weights: Arrays) -> Iterator[LayerParameter]:

@@ -111,7 +111,7 @@ layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
 layer { name: "norm" type: "BatchNorm" bottom: "conv" top: "conv" }
 layer { name: "scale" type: "Scale" bottom: "conv" top: "conv" scale_param { bias_term: true } }
 layer { name: "bend" type: "PReLU" bottom: "conv" top: "conv" }
-layer { name: "lrn" type: "LRN" bottom: "conv" top: "lrn" lrn_param { local_size: 3 alpha: 0.5 } }
+layer { name: "lrn" type: "LRN" bottom: "conv" top: "lrn" lrn_param { local_size: 3 } }
 layer { name: "pool" type: "Pooling" bottom: "lrn" top: "pool"
   pooling_param { kernel_size: 3 stride: 2 ceil_mode: false } }
 layer { name: "up" type: "Deconvolution" bottom: "pool" top: "up"

@@ -122,14 +122,18 @@ def main(argv: Sequence[str]) -> int:
     for case, known in recorded.items():
         if args.again or book.lacks(known):
             found = ladder.run(case)
-            book.add(known, _named(found.to_json(), known))
+            book.add(known, _named(found.to_json(), case.model, known))
     return _summed([book.found(known) for known in recorded.values()], refused, book.path)
 
 
-def _named(found: dict[str, Any], case: Case) -> dict[str, Any]:
+def _named(found: dict[str, Any], path: str, case: Case) -> dict[str, Any]:
     """What was found, by the file's name in the place of its path."""
     results = [result | {"model": case.model} for result in found["results"]]
-    return found | {"case": case.to_json(), "results": results}
+    said = {
+        kind: {who: why.replace(path, case.model) for who, why in found[kind].items()}
+        for kind in ("failures", "excluded")
+    }
+    return found | {"case": case.to_json(), "results": results} | said
 
 
 def _summed(found: Sequence[Mapping[str, Any]], refused: Mapping[str, str], path: Path) -> int:

@@ -63,8 +63,11 @@ class Case:
 
     @property
     def program(self) -> Case:
-        """The same for all cases that a backend can run with what it has compiled for one."""
-        return dataclasses.replace(self, seed=0)
+        """The same for all cases that a backend can run with what it has compiled for one.
+
+        Faults are told apart, though some change nothing that is compiled.
+        """
+        return dataclasses.replace(self, seed=0, levels=(), steps=0, twins=0)
 
     @property
     def snapshots(self) -> tuple[int, ...]:

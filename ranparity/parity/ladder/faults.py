@@ -49,6 +49,12 @@ class Fault:
     def __init__(self) -> None:
         self.altered: list[str] = []
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether it changes what a framework compiles: the model, or the update rule."""
+        kind = type(self)
+        return kind.alter is not Fault.alter or kind.update is not Fault.update
+
     def alter(self, model: Any) -> None:
         """Change live layers of a Keras model."""
 

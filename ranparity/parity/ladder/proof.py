@@ -80,13 +80,11 @@ def clean(model: str) -> list[Case]:
 
 
 def planted(model: str) -> list[Case]:
-    """Give the cases of a net that have a fault."""
+    """Give the cases of a net that have a fault; those that compile nothing of their own first."""
     own = dataclasses.replace(clean(model)[0], twins=0)
-    return [
-        dataclasses.replace(own, fault=name)
-        for name, fault in PLANTED.items()
-        if model in fault.models
-    ]
+    known = {name: fault.make() for name, fault in PLANTED.items() if model in fault.models}
+    ordered = sorted(known, key=lambda name: known[name].is_compiled)
+    return [dataclasses.replace(own, fault=name) for name in ordered]
 
 
 def key(row: Mapping[str, Any]) -> tuple[str, str]:

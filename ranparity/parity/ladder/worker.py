@@ -23,7 +23,7 @@ import os
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -105,11 +105,12 @@ def main(arguments: Sequence[str]) -> None:
     for number, (job, case) in enumerate(zip(jobs, asked, strict=True), 1):
         begun = time.perf_counter()
         try:
-            if program is None or program.case != case.program:
+            if program is None or program.case != _program(case):
                 program = None
                 keras.backend.clear_session()
-                again = any(later.program == case.program for later in asked[number:])
-                program = Program(case.program, backend, again=again)
+                program = Program(_program(case), backend)
+            again = any(_program(later) == program.case for later in asked[number:])
+            program.keeps = again or bool({4, 5} & set(case.levels))
             found = program.run(case, Path(job.folder), Path(job.common) if job.common else None)
         except Exception as error:  # of any kind: the next case may do
             if case.imported and isinstance(error, InputError):
@@ -119,6 +120,12 @@ def main(arguments: Sequence[str]) -> None:
         seconds = round(time.perf_counter() - begun, 3)
         about = {"seconds": seconds, "peak_memory": memory.peak()}
         print(json.dumps({"folder": job.folder, **found, **about}), flush=True)
+
+
+def _program(case: Case) -> Case:
+    """What a backend compiles for a case: nothing of its own for a fault that is elsewhere."""
+    compiled = case.fault and faults.named(case.fault).is_compiled
+    return replace(case.program, fault=case.fault if compiled else "")
 
 
 def _keep_to(threads: int) -> None:
@@ -135,20 +142,23 @@ class Program:
     Args:
         case: One of them.
         backend: The process's.
-        again: Whether another case follows; if none does, what has been used goes.
+
+    Attributes:
+        keeps: Whether what a level has used stays: another level or case will want it.
     """
 
-    def __init__(self, case: Case, backend: Backend, *, again: bool) -> None:
-        self.case, self._backend = case, backend
-        self._kept = again or bool({4, 5} & set(case.levels))
+    def __init__(self, case: Case, backend: Backend) -> None:
+        self.case = self._case = case
+        self._backend = backend
+        self.keeps = True
         self.subject = subject(case)
-        self.fault = faults.named(case.fault)
+        self.built = self.fault = faults.named(case.fault)
         self._text = self.subject.prototxt()
 
     @cached_property
     def update(self) -> Update:
         """The update rule of the recipe that a run of this net takes."""
-        return self.fault.update(self._rule)
+        return self.built.update(self._rule)
 
     @property
     def _rule(self) -> Update:
@@ -160,7 +170,7 @@ class Program:
     def model(self) -> Model:
         """The net up to its logits."""
         model = self.subject.trained()
-        self.fault.alter(model)
+        self.built.alter(model)
         return model
 
     @cached_property
@@ -178,7 +188,7 @@ class Program:
     def inferring(self) -> tuple[Trainer, probe.Blobs]:
         """The net as it infers, whose output is all blobs in a row."""
         model = self.subject.inferred()
-        self.fault.alter(model)
+        self.built.alter(model)
         row, blobs = probe.flat(model)
         return self._backend.trainer(row, IDLE), blobs
 
@@ -188,6 +198,8 @@ class Program:
         Returns:
             Digests of what all backends begin with alike.
         """
+        self._case = case
+        self.fault = self.built if case.fault == self.case.fault else faults.named(case.fault)
         out, tape = Writer(folder), Tape(case.seed)
         given = wait_for(common).under("given") if case.imported and common else {}
         drawn = self.subject.start(self.model, tape, given)
@@ -273,7 +285,7 @@ class Program:
 
     def _done_with(self, part: str) -> None:
         """Drop what a level has compiled and filled, unless it is asked for again."""
-        if not self._kept:
+        if not self.keeps:
             del self.__dict__[part]
             gc.collect()  # what a framework has compiled refers to itself
         memory.give_back()
@@ -281,7 +293,7 @@ class Program:
     def _taken(self, trainer: Trainer, moment: Moment) -> float:
         """Take the step; gives the loss."""
         images, targets = self.fault.batch(moment.images, moment.targets)
-        scalars = self.update.scalars(*self.fault.clock(self.case, moment.step, moment.rate))
+        scalars = self.update.scalars(*self.fault.clock(self._case, moment.step, moment.rate))
         return trainer.step(self.subject.arranged(images), targets, scalars)
 
     def _run_freely(self, out: Writer, case: Case, drawn: Arrays) -> str:

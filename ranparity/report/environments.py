@@ -86,6 +86,7 @@ def places(evidence: Evidence) -> list[Place]:
         ("ladder", evidence.ladder),
         ("levels 1 to 3", evidence.quick),
         ("ladder's judge", evidence.proof),
+        ("second opinion", evidence.opinions),
     ]
     found += [
         _place(f"{what}, {name}", record.path, name, record.environments[name])

@@ -38,6 +38,11 @@ INTRODUCTION = text(
     "and gradients are judged with those that the backend made. Pairs of backends, in float64, and "
     "OpenCV's own reading of the prototxt stand beside the backends.",
 )
+OPINIONS = text(
+    "Nets of prototxts, the four published ones and other people's, that are built for Keras from "
+    "the file alone, with weights from the tape: every blob in inference mode, on each backend and "
+    "in OpenCV, against the float64 execution."
+)
 RUNS = text(
     "Level 5: runs from one start, and twins of each whose every weight begins one unit in the "
     "last place off. Up to the horizon, where the median twin is a tenth of the way apart that the "
@@ -63,6 +68,9 @@ def section(evidence: Evidence) -> Section:
         blocks += [Heading("As this report was made"), *_shown(evidence.quick)]
         blocks.append(Heading("Nets at their own width and size"))
     blocks += _shown(evidence.ladder)
+    if evidence.opinions:
+        blocks += [Heading("Any prototxt, and a second opinion"), Paragraph(OPINIONS)]
+        blocks += _shown(evidence.opinions)
     return Section("ladder", "The ladder: is what differs rounding?", tuple(blocks))
 
 
@@ -114,6 +122,7 @@ def _verdict(level: Level, record: LadderRecord) -> Cell:
 
 def _notes(record: LadderRecord) -> Iterator[Block]:
     notes = [text(FAILED, ": ", code(failure)) for failure in record.failures]
+    notes += [text(excluded, ".") for excluded in record.excluded]
     for name, seconds in record.seconds.items():
         peak = record.peaks.get(name, 0) / 2**30
         notes.append(text(f"{name}: {seconds:.0f} s, at most {peak:.1f} GiB in one process."))
@@ -141,7 +150,7 @@ def _free(runs: FreeRuns, factor: float) -> Iterator[Block]:
 
 def problems(evidence: Evidence) -> Iterator[Text]:
     """Says which levels do not pass; no record at all is no problem: the session is long."""
-    for record in (evidence.quick, evidence.ladder):
+    for record in (evidence.quick, evidence.ladder, evidence.opinions):
         if record:
             yield from _problems(record)
 
@@ -162,7 +171,10 @@ def _problems(record: LadderRecord) -> Iterator[Text]:
 def summary(evidence: Evidence) -> str:
     """What came of it, for the first page."""
     found = [
-        level for record in (evidence.quick, evidence.ladder) if record for level in record.levels
+        level
+        for record in (evidence.quick, evidence.ladder, evidence.opinions)
+        if record
+        for level in record.levels
     ]
     if not found:
         return "not run."

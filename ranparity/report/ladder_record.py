@@ -10,7 +10,7 @@ from typing import Any
 from ranparity.report.reading import Fields, MalformedError, parse_json
 
 LADDER, QUICK = "data/ladder.json", "data/ladder-quick.json"
-PROOF = "data/ladder-proof.json"
+PROOF, OPINIONS = "data/ladder-proof.json", "data/opinions.json"
 VERDICTS = ("pass", "fail")
 LEVELS = (1, 2, 3, 4, 5)
 
@@ -84,6 +84,7 @@ class LadderRecord:
     levels: tuple[Level, ...] = ()
     runs: tuple[FreeRuns, ...] = ()
     failures: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     peaks: Mapping[str, int] = field(default_factory=dict)
     environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -144,6 +145,7 @@ def read(content: bytes, path: str = LADDER) -> LadderRecord:
         seconds: dict[str, float] = {}
         peaks: dict[str, int] = {}
         failures: list[str] = []
+        excluded: list[str] = []
         places: dict[str, Mapping[str, Any]] = {}
         for case in cases.values():
             about = case.fields("case")
@@ -154,11 +156,18 @@ def read(content: bytes, path: str = LADDER) -> LadderRecord:
             peaks[name] = max(known, default=0)
             stated = case.fields("failures")
             failures += [f"{name} on {key}: {stated.text(key)}" for key in case.mapping("failures")]
+            if case.has("excluded"):
+                said = case.fields("excluded")
+                excluded += [
+                    f"{name}: {who} is not asked: {said.text(who)}"
+                    for who in case.mapping("excluded")
+                ]
             places |= _environments(case)
         return LadderRecord(
             levels=tuple(levels),
             runs=tuple(runs),
             failures=tuple(failures),
+            excluded=tuple(excluded),
             seconds=seconds,
             peaks=peaks,
             environments=places,

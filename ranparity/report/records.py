@@ -9,6 +9,7 @@
     data/ladder.json                 levels 1 to 5 of nets, as `nox -s ladder-nets` does
     data/ladder-quick.json           levels 1 to 3 of one net, as `nox -s report` does
     data/ladder-proof.json           that their judge is right, as `nox -s ladder` does
+    data/opinions.json               level 1 of prototxts, as `nox -s second-opinion` does
     data/zoo-<backend>.json          every net run once, and short trainings, as `nox -s zoo` does
 
 Each may hold "error" in place of its evidence: why there is none. Keys that are not known are
@@ -38,7 +39,14 @@ from ranparity.report.check_record import CheckRecord
 from ranparity.report.direction_record import DIRECTIONS, DirectionRecord
 from ranparity.report.endurance_record import EnduranceRecord
 from ranparity.report.features_record import FeaturesRecord
-from ranparity.report.ladder_record import LADDER, PROOF, QUICK, LadderRecord, ProofRecord
+from ranparity.report.ladder_record import (
+    LADDER,
+    OPINIONS,
+    PROOF,
+    QUICK,
+    LadderRecord,
+    ProofRecord,
+)
 from ranparity.report.masks_record import MasksRecord
 from ranparity.report.reading import Fields, MalformedError, parse_json
 from ranparity.report.run_record import read_run
@@ -50,7 +58,7 @@ Files = Mapping[str, bytes]  # by path relative to the reports folder, with "/"
 TRAINING = ("run.json", "steps.jsonl", "epochs.csv")
 PICTURES = (masks_record.FILE, masks_record.PICTURE, features_record.FILE)
 RUN_FILES = (*TRAINING, *PICTURES)
-ALONE = (ALTERATIONS, DIRECTIONS, LADDER, QUICK, PROOF)
+ALONE = (ALTERATIONS, DIRECTIONS, LADDER, QUICK, PROOF, OPINIONS)
 _RUN = re.compile(r"data/runs/([^/]+)/[^/]+")
 
 
@@ -72,6 +80,7 @@ class Evidence:
         ladder: Levels 1 to 5 of nets, if they were run.
         quick: Levels 1 to 3 of one net, if they were run.
         proof: What became of the ladder's judge, if it was tried.
+        opinions: Level 1 of prototxts, if they were run.
     """
 
     backends: tuple[str, ...]
@@ -87,6 +96,7 @@ class Evidence:
     ladder: LadderRecord | None = None
     quick: LadderRecord | None = None
     proof: ProofRecord | None = None
+    opinions: LadderRecord | None = None
 
     @property
     def trained(self) -> set[str]:
@@ -178,6 +188,7 @@ def evidence(files: Files) -> Evidence:
         ladder=ladder_record.read(files[LADDER]) if LADDER in files else None,
         quick=ladder_record.read(files[QUICK], QUICK) if QUICK in files else None,
         proof=ladder_record.read_proof(files[PROOF]) if PROOF in files else None,
+        opinions=ladder_record.read(files[OPINIONS], OPINIONS) if OPINIONS in files else None,
     )
 
 

@@ -49,7 +49,11 @@ def runs() -> dict[str, Any]:
     return free_run.curves(both, pairs) | {"data": "digits", "verdicts": verdicts}
 
 
-def ladder(*results: Result, failures: dict[str, str] | None = None) -> bytes:
+def ladder(
+    *results: Result,
+    failures: dict[str, str] | None = None,
+    excluded: dict[str, str] | None = None,
+) -> bytes:
     """What data/ladder.json holds."""
     found = Found(
         CASE,
@@ -59,6 +63,7 @@ def ladder(*results: Result, failures: dict[str, str] | None = None) -> bytes:
         {"torch": ENVIRONMENT},
         {"all": 61.0},
         {"torch": 3 << 30, "judge": 1 << 30},
+        excluded=excluded or {},
     )
     content = {
         "limit": rounding.LIMIT,

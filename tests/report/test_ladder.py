@@ -5,13 +5,14 @@ from __future__ import annotations
 from ranparity.parity.ladder.faults import PLANTED
 from ranparity.report import environments, judging, ladder, records
 from ranparity.report.document import Figure, Paragraph, Section, Table
-from ranparity.report.ladder_record import LADDER, PROOF, QUICK
+from ranparity.report.ladder_record import LADDER, OPINIONS, PROOF, QUICK
 from tests.report import ladder_samples, samples
 from tests.report.test_structure import words
 
 
 def evidence(**files: bytes) -> records.Evidence:
     named = {LADDER: files.get("ladder"), PROOF: files.get("proof"), QUICK: files.get("quick")}
+    named |= {OPINIONS: files.get("opinions")}
     given = {path: content for path, content in named.items() if content}
     return records.evidence(samples.reports() | given)
 
@@ -58,6 +59,18 @@ def test_what_was_run_with_the_report_comes_first() -> None:
     alone = evidence(quick=b'{"error": "no backend is installed"}')
     (problem,) = map(words, ladder.problems(alone))
     assert problem == "Ladder: FAILED: no backend is installed (data/ladder-quick.json)"
+
+
+def test_second_opinions_stand_beside_with_whom_nobody_asked() -> None:
+    opencv = ladder_samples.result(1, 0.5, 777.0, backend="opencv")
+    given = ladder_samples.ladder(opencv, excluded={"opencv": 'layer "n" (LRN): it takes 1'})
+    found = evidence(ladder=ladder_samples.ladder(), opinions=given)
+    section = ladder.section(found)
+    assert tables(section)[2][0][1:4] == ["1 forward", "opencv", "✗ FAIL first: layer1 record"]
+    said = [words(item) for block in section.blocks for item in getattr(block, "items", ())]
+    assert 'attention56-cifar, float32: opencv is not asked: layer "n" (LRN): it takes 1.' in said
+    (problem,) = map(words, ladder.problems(found))
+    assert problem.endswith("on opencv: first layer1 (data/opinions.json)")
 
 
 def test_what_differs_is_a_problem_with_its_first_tensor() -> None:

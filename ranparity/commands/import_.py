@@ -91,6 +91,9 @@ def execute(arguments: argparse.Namespace) -> int:
         "bn": arguments.bn,
         "left_out": list(left),
         "data_format": arguments.data_format,
+        "inputs": {
+            tensor.name: given.name for tensor, given in zip(model.inputs, net.inputs, strict=True)
+        },
         "layers": from_caffe.named(model),
     }
     write_text(record, json.dumps(content, indent=1) + "\n")

@@ -86,12 +86,14 @@ class _Given:
         facts: What its description determines.
         bottoms: The shapes of what it reads, in Caffe.
         data_format: The model's.
+        free: Whether the first axis of what it reads first is a batch of any size.
     """
 
     node: Node
     facts: Facts
     bottoms: tuple[Shape, ...]
     data_format: str
+    free: bool
 
     def number(self, name: str) -> float:
         """An attribute that is a number."""
@@ -109,7 +111,7 @@ class _Assembly:
     def __init__(self, graph: Graph, data_format: str | None, *, dropout: bool) -> None:
         self._graph, self._dropout = graph, dropout
         self._format = data_format or keras.config.image_data_format()
-        self._used = Counter(given.name for given in graph.inputs)
+        self._used: Counter[str] = Counter()
         self._tensors: dict[str, Any] = {}
         self._shared: dict[str, Any] = {}
         self._losses: list[tuple[str, float]] = []
@@ -120,20 +122,26 @@ class _Assembly:
         shapes = {given.name: given.shape for given in self._graph.inputs}
         for given in self._graph.inputs:
             shape = self._laid_out(given.shape, f'input "{given.name}"')
-            self._tensors[given.name] = keras.Input(shape, name=_keras_name(given.name))
+            name = self._unused(_keras_name(given.name))
+            self._tensors[given.name] = keras.Input(shape, name=name)
         inputs = list(self._tensors.values())
+        if not inputs:
+            raise InputError(f"{self._graph.source}: expected an input, found none")
         for order, (node, facts) in enumerate(infer(self._graph)):
             bottoms = tuple(shapes[name] for name in node.inputs)
             shapes.update(zip(node.outputs, facts.tops, strict=True))
             if node.type not in PASSED:
-                self._add(_Given(node, facts, bottoms, self._format), order, inputs[0])
+                read = [self._tensors[name] for name in node.inputs]
+                free = bool(read) and tuple(read[0].shape[:1]) == (None,)
+                asked = _Given(node, facts, bottoms, self._format, free)
+                self._add(asked, read, order, inputs[0])
         first, *others = (self._tensors[name] for name in self._ends())
         for name, weight in self._losses:
             joined = layers.WithLoss(weight, name=self._unused("with_loss"))
             first = joined([first, self._tensors[name]])
         outputs = [first, *others] if others else first
-        read = inputs if len(inputs) > 1 else inputs[0]
-        return functional(read, outputs, _keras_name(self._graph.name or "net"))
+        ways = inputs if len(inputs) > 1 else inputs[0]
+        return functional(ways, outputs, _keras_name(self._graph.name or "net"))
 
     def _laid_out(self, shape: Shape, what: str) -> tuple[int, ...]:
         """A shape without its batch, in the model's order of axes."""
@@ -153,7 +161,7 @@ class _Assembly:
             raise InputError(f"{where}: expected a blob that no layer reads, found none")
         return ends
 
-    def _add(self, given: _Given, order: int, beside: Any) -> None:
+    def _add(self, given: _Given, bottoms: list[Any], order: int, beside: Any) -> None:
         """Make a layer and call it."""
         node, facts = given.node, given.facts
         where = f'{self._graph.source}: layer "{node.name}" ({node.type})'
@@ -164,7 +172,6 @@ class _Assembly:
                     "with numbers has it too"
                 )
             self._filled.add(node.name)
-        bottoms = [self._tensors[name] for name in node.inputs]
         common = {
             "caffe_name": node.name,
             "caffe_order": order,
@@ -178,7 +185,7 @@ class _Assembly:
                 layer = _made(given, common, where, dropout=self._dropout)
                 made = layer(bottoms[0] if len(bottoms) == 1 else bottoms)
         except ValueError as error:
-            raise InputError(f"{where}: {error}") from None
+            raise InputError(f"{where}: {str(error).splitlines()[0]}") from None
         found = keras.tree.flatten(made)
         self._tensors.update(zip(node.outputs, found, strict=True))
         weights = str(facts.attributes.get("loss_weight", "")).split()
@@ -318,7 +325,8 @@ def _interp(given: _Given, common: Arguments) -> Any:
 
 
 def _softmax(given: _Given, common: Arguments) -> Any:
-    return layers.Softmax(**common) if len(given.bottoms[0]) == 2 else None
+    is_row = len(given.bottoms[0]) == 2 and given.facts.attributes["axis"] == 1
+    return layers.Softmax(**common) if is_row else None
 
 
 def _flatten(given: _Given, common: Arguments) -> Any:
@@ -349,7 +357,8 @@ def _power(given: _Given, common: Arguments) -> Any:
 
 def _slice(given: _Given, common: Arguments) -> Any:
     axis = int(given.facts.attributes["axis"])
-    if len(given.bottoms[0]) == 4 or any(top[axis] != 1 for top in given.facts.tops):
+    single = all(top[axis] == 1 for top in given.facts.tops)
+    if len(given.bottoms[0]) == 4 or not single or (given.free and axis == 0):
         return None
     return layers.Slice(axis, **common)
 
@@ -362,7 +371,8 @@ def _concat(given: _Given, common: Arguments) -> Any:
 
 def _reduction(given: _Given, common: Arguments) -> Any:
     kind, axis = str(given.facts.attributes["operation"]), int(given.facts.attributes["axis"])
-    if given.number("coeff") != 1 or kind == "ASUM" or len(given.bottoms[0]) == 4:
+    other = given.number("coeff") != 1 or kind == "ASUM" or len(given.bottoms[0]) == 4
+    if other or (given.free and axis == 0):
         return None
     return layers.Reduction(kind, axis, **common)
 

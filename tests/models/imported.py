@@ -86,6 +86,7 @@ LAYERS: Mapping[str, str] = {
     "shuffle": 'type: "ShuffleChannel" shuffle_channel_param { group: 3 }',
     "reduction": 'type: "Reduction" reduction_param { operation: ASUM axis: 1 coeff: 0.5 }',
     "reduction_rows": 'type: "Reduction" reduction_param { operation: MEAN axis: 2 }',
+    "reduction_all": 'type: "Reduction" reduction_param { operation: MEAN }',
     "reduction_squares": 'type: "Reduction" reduction_param { operation: SUMSQ axis: 3 }',
 }
 """Layers on the input, by name."""
@@ -116,6 +117,10 @@ layer { name: "places" type: "Pooling" bottom: "data" top: "places" top: "mask"
   pooling_param { kernel_size: 2 stride: 2 pad: 1 } }
 layer { name: "back" type: "Upsample" bottom: "places" bottom: "mask" top: "back"
   upsample_param { upsample_h: 5 upsample_w: 7 } }
+layer { name: "softmax_items" type: "Softmax" bottom: "half" top: "softmax_items"
+  softmax_param { axis: 0 } }
+layer { name: "mean_flat" type: "Reduction" bottom: "half" top: "mean_flat"
+  reduction_param { operation: MEAN } }
 layer { name: "in place" type: "Power" bottom: "tile" top: "tile" power_param { scale: 2 } }
 layer { name: "again" type: "TanH" bottom: "tile" top: "tile" }
 layer { name: "again" type: "Sigmoid" bottom: "tile" top: "last" }

@@ -193,6 +193,10 @@ REFUSED = {
         f'layer {{ name: "c" bottom: "data" top: "x" param {{ name: "w" }} {CONV} }}',
         'net.prototxt: layer "c" (Convolution): expected parameters of its own; found "w", which',
     ),
+    "no input": (
+        'layer { name: "p" type: "Parameter" top: "p" parameter_param { shape { dim: 2 } } }',
+        "net.prototxt: expected an input, found none",
+    ),
     "nothing that is left": (
         'layer { name: "hush" type: "Silence" bottom: "data" }',
         "net.prototxt: expected a blob that no layer reads, found none",
@@ -203,8 +207,10 @@ REFUSED = {
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_cannot_be_built_is_refused_by_name(what: str) -> None:
     text, expected_ = REFUSED[what]
+    net = parsed(text)
+    net = net.replace(inputs=()) if what == "no input" else net
     with pytest.raises(InputError, match=re.escape(expected_)):
-        caffe_to_keras(parsed(text))
+        caffe_to_keras(net)
 
 
 def test_an_axis_that_joins_the_items_of_a_batch_is_refused() -> None:

@@ -449,7 +449,7 @@ def reduction(layer: Operation, inputs: Tops, training: bool) -> Tops:
     made = {"ASUM": ops.abs, "SUMSQ": lambda y: y * y}.get(str(kind), lambda y: y)(x)
     total = ops.sum(made, axis=axes)
     if kind == "MEAN":
-        total = total / ops.cast(ops.size(x), x.dtype) * ops.cast(ops.size(total), x.dtype)
+        total = total / ops.cast(ops.size(x) // ops.size(total), x.dtype)
     return [layer.to_keras(total * layer.number("coeff"))]
 
 

@@ -296,7 +296,7 @@ def _numbers(data: Any, field: _Field, end: int) -> tuple[NDArray[Any], int]:
         if left:
             raise DamagedError(f"the numbers at byte {field.start:,} are not whole")
         return np.frombuffer(data, dtype, count, field.start), field.end
-    if field.end - field.start != dtype.itemsize:
+    if field.kind != (FIXED32 if dtype.itemsize == 4 else FIXED64):
         raise DamagedError(f"the number at byte {field.at:,} is of another type")
     step = field.end - field.at
     rows = np.frombuffer(data, np.uint8, (end - field.at) // step * step, field.at)

@@ -12,9 +12,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 ROOT = Path(__file__).parents[2]
 CORPUS = Path(__file__).with_name("corpus")
 LONGEST = 2**13  # bytes: longer ones are tested by themselves, and this many are tried often
+INPUT = 'input: "data" input_shape { dim: 1 dim: 6 dim: 5 dim: 7 }\n'
 SECONDS, MEGABYTES = 1, 1024  # that one input may take
 
 
@@ -28,6 +31,23 @@ def fuzz(target: str) -> None:
     function = TARGETS[target]
     atheris.Setup(sys.argv, lambda content: function(content) and None)
     atheris.Fuzz()
+
+
+def begun(target: str, folder: Path) -> Path:
+    """Fills a folder with small files that have something of everything."""
+    from ranparity.caffe import caffemodel
+    from tests.models import imported
+
+    folder.mkdir(parents=True, exist_ok=True)
+    if target == "text":
+        for number, params in enumerate(imported.LAYERS.values()):
+            layer = f'layer {{ name: "a" bottom: "data" top: "a" {params} }}'
+            (folder / f"{number}").write_text(f"{INPUT}{layer}", encoding="utf-8")
+        return folder
+    blobs = (caffemodel.Blob(np.arange(6, dtype=np.float32), (2, 3)),) * 2
+    layers = [caffemodel.LayerBlobs(name, "InnerProduct", blobs) for name in "ab"]
+    caffemodel.write(folder / "new", "net", layers)
+    return folder
 
 
 def main() -> int:
@@ -49,7 +69,7 @@ def main() -> int:
             f"-artifact_prefix={found}/",
             "-print_final_stats=1",
         ]
-        seeds = [str(kept), str(CORPUS / target)]
+        seeds = [str(kept), str(CORPUS / target), str(begun(target, args.out / target / "seeds"))]
         done = subprocess.run(
             [sys.executable, __file__, "--one", target, *limits, *seeds],
             capture_output=True,

@@ -17,10 +17,9 @@ from ranparity.caffe.caffemodel import Blob, CaffeModel
 from ranparity.caffe.description import Described
 from ranparity.caffe.prototxt import Shape
 from ranparity.caffe.rules.base import by
+from ranparity.caffe.rules.elements import DIALECTS, INVERSE, VARIANCE
 from ranparity.errors import InputError
 
-INVERSE, VARIANCE = "inverse-std", "variance"
-DIALECTS = (INVERSE, VARIANCE)
 SLACK = 1e-2  # of eps, by which a float32 may lead to a variance below 0
 Numbers = NDArray[np.float32]
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ranparity.caffe import graph as graphs
-from ranparity.caffe import prototxt, weights
+from ranparity.caffe import prototxt
 from ranparity.caffe.description import describe
+from ranparity.caffe.rules.elements import DIALECTS, INVERSE
 from ranparity.commands.shapes import shape
 from ranparity.errors import InputError
 from ranparity.files import check_writable, write_text
@@ -45,8 +46,8 @@ def add_parser(commands: Any) -> None:
     add("-o", "--output", required=True, metavar="FILE.keras", type=Path, help="where to write it")
     add(
         "--bn",
-        choices=weights.DIALECTS,
-        default=weights.INVERSE,
+        choices=DIALECTS,
+        default=INVERSE,
         help="what the fourth blob of a BN is, which nothing in the file tells: the inverse "
         "standard deviation, as the fork of the Residual Attention Networks keeps it, or the "
         "variance, as PSPNet's does (default: %(default)s)",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ranparity.caffe import caffemodel, weights
 from ranparity.caffe.caffemodel import Blob, LayerBlobs
 from ranparity.caffe.description import Described
+from ranparity.caffe.rules.elements import INVERSE
 from ranparity.caffe.shapes import Facts
 from ranparity.models import caffe_weights
 from ranparity.models.describe import caffe_layers, read
@@ -18,7 +19,7 @@ from ranparity.models.describe import caffe_layers, read
 SUFFIX = ".caffemodel"
 
 
-def load(model: keras.Model, path: str | Path, bn: str = weights.INVERSE) -> tuple[str, ...]:
+def load(model: keras.Model, path: str | Path, bn: str = INVERSE) -> tuple[str, ...]:
     """Take all numbers of a model from a file, or none.
 
     Args:
@@ -40,7 +41,7 @@ def load(model: keras.Model, path: str | Path, bn: str = weights.INVERSE) -> tup
     return left
 
 
-def save(model: keras.Model, path: Path, bn: str = weights.INVERSE) -> None:
+def save(model: keras.Model, path: Path, bn: str = INVERSE) -> None:
     """Write all numbers of a model into a file.
 
     Args:
@@ -57,7 +58,7 @@ def save(model: keras.Model, path: Path, bn: str = weights.INVERSE) -> None:
         blobs = []
         for name in (*layer.facts.parameters, *layer.facts.statistics):
             value = numbers[f"{layer.name}/{name}"]
-            if layer.type == "BN" and name == "variance" and bn == weights.INVERSE:
+            if layer.type == "BN" and name == "variance" and bn == INVERSE:
                 value = weights.inverse(value, float(layer.facts.attributes["eps"]))
             blobs.append(Blob(value.ravel(), value.shape))
         layers.append(LayerBlobs(layer.name, layer.type, tuple(blobs)))

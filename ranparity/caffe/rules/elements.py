@@ -21,6 +21,7 @@ from ranparity.caffe.rules.base import (
 )
 
 SEGNET = "segnet"
+INVERSE, VARIANCE = DIALECTS = ("inverse-std", "variance")  # what the fourth blob of a BN is
 
 
 def is_segnets(param: caffe_pb2.BNParameter) -> bool:

@@ -15,6 +15,7 @@ from ranparity.caffe import graph as graphs
 from ranparity.caffe import prototxt
 from ranparity.caffe.description import describe
 from ranparity.caffe.rules.elements import DIALECTS, INVERSE
+from ranparity.commands.ladder import FORMATS
 from ranparity.commands.shapes import shape
 from ranparity.errors import InputError
 from ranparity.files import check_writable, write_text
@@ -23,7 +24,6 @@ from ranparity.training.backends.startup import is_error, stderr_filtered
 
 SUFFIX = ".keras"
 RECORD = ".json"  # what the name of the record beside a model ends with
-FORMATS = ("channels_last", "channels_first")
 
 
 def add_parser(commands: Any) -> None:

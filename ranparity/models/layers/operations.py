@@ -177,16 +177,9 @@ def convolution(layer: Operation, inputs: Tops, training: bool) -> Tops:
     """One with a stride and a dilation, which Keras's own layer refuses."""
     del training
     (x,) = inputs
-    y = kernel("convolution")(
-        x,
-        ops.transpose(layer.value("weight", x), (2, 3, 1, 0)),
-        stride=_pair(layer, "stride"),
-        pad=_pair(layer, "pad"),
-        dilation=_pair(layer, "dilation"),
-        group=int(layer.attributes["group"]),
-        data_format=layer.data_format,
+    return _convolved(
+        "convolution", layer, x, ops.transpose(layer.value("weight", x), (2, 3, 1, 0))
     )
-    return [y + layer.along(layer.value("bias", x), 1, y) if "bias" in layer.blobs else y]
 
 
 @operation("Deconvolution")
@@ -194,9 +187,14 @@ def deconvolution(layer: Operation, inputs: Tops, training: bool) -> Tops:
     """A convolution's gradient by its input."""
     del training
     (x,) = inputs
-    y = kernel("deconvolution")(
+    return _convolved("deconvolution", layer, x, layer.value("weight", x))
+
+
+def _convolved(name: str, layer: Operation, x: Tensor, weight: Tensor) -> Tops:
+    """What a kernel with windows makes of a map, and the bias if there is one."""
+    y = kernel(name)(
         x,
-        layer.value("weight", x),
+        weight,
         stride=_pair(layer, "stride"),
         pad=_pair(layer, "pad"),
         dilation=_pair(layer, "dilation"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from google.protobuf import text_format
@@ -15,7 +14,8 @@ from ranparity.data.tape import Tape
 from ranparity.errors import InputError
 from ranparity.parity.ladder import feed, state
 from ranparity.parity.ladder.case import Case
-from ranparity.training import recipe, variables
+from ranparity.parity.ladder.subjects import Taped
+from ranparity.training import recipe
 from ranparity.training.variables import Model
 
 Array = NDArray[np.float32]
@@ -58,7 +58,7 @@ def written(net: Net) -> str:
     return text_format.MessageToString(message)
 
 
-class FileNet:
+class FileNet(Taped):
     """A net of a prototxt.
 
     Args:
@@ -76,22 +76,9 @@ class FileNet:
 
         return caffe_to_keras(self._net, data_format=self._case.data_format, dropout=False)
 
-    def readable(self, trained: Model) -> Model:
-        """Give the model as it is: all of its layers have Caffe's names."""
-        return trained
-
     def inferred(self) -> Model:
         """Give the net."""
         return self.trained()
-
-    def start(self, trained: Model, tape: Tape, given: Any) -> dict[str, NDArray[Any]]:
-        """Draw all variables from the tape: what others have begun with is not looked at."""
-        del given
-        return dict(variables.initialise(trained, tape))
-
-    def moved(self, tape: Tape, start: Any) -> dict[str, NDArray[Any]]:
-        """Give variables as in the middle of a training."""
-        return dict(state.weights(tape, start))
 
     def batch(self, tape: Tape) -> tuple[Array, Array]:
         """Give normal pixels; no step is taken, so that there are no targets."""
@@ -105,11 +92,6 @@ class FileNet:
             InputError: Always.
         """
         raise InputError(f"{self._case.model}: a prototxt is run at level 1")
-
-    def arranged(self, images: Array) -> Array:
-        """Give images in the model's format."""
-        last = self._case.data_format == "channels_last"
-        return images if last else np.ascontiguousarray(images.transpose(0, 3, 1, 2))
 
     def prototxt(self) -> str:
         """Give the net as text."""

@@ -77,7 +77,31 @@ def subject(case: Case) -> Subject:
     return ZooNet(case)
 
 
-class ZooNet:
+class Taped:
+    """What nets have alike whose layers have Caffe's names, and that begin on the tape."""
+
+    _case: Case
+
+    def readable(self, trained: Model) -> Model:
+        """Give the model as it is: all of its layers have Caffe's names."""
+        return trained
+
+    def start(self, trained: Model, tape: Tape, given: Arrays) -> dict[str, NDArray[Any]]:
+        """Draw all variables from the tape: what others have begun with is not looked at."""
+        del given
+        return dict(variables.initialise(trained, tape))
+
+    def moved(self, tape: Tape, start: Arrays) -> dict[str, NDArray[Any]]:
+        """Give variables as in the middle of a training."""
+        return dict(state.weights(tape, start))
+
+    def arranged(self, images: Array) -> Array:
+        """Give images in the data format of the case."""
+        first = self._case.data_format == "channels_first"
+        return np.ascontiguousarray(images.transpose(0, 3, 1, 2)) if first else images
+
+
+class ZooNet(Taped):
     """A net of the zoo, or a narrow twin.
 
     Args:
@@ -95,22 +119,9 @@ class ZooNet:
             _freeze(model)
         return model
 
-    def readable(self, trained: Model) -> Model:
-        """Give the model as it is: all of its layers have Caffe's names."""
-        return trained
-
     def inferred(self) -> Model:
         """Give the net up to its probabilities."""
         return self._build()
-
-    def start(self, trained: Model, tape: Tape, given: Arrays) -> dict[str, NDArray[Any]]:
-        """Draw all variables from the tape: what others have begun with is not looked at."""
-        del given
-        return dict(variables.initialise(trained, tape))
-
-    def moved(self, tape: Tape, start: Arrays) -> dict[str, NDArray[Any]]:
-        """Give variables as in the middle of a training."""
-        return dict(state.weights(tape, start))
 
     def batch(self, tape: Tape) -> tuple[Array, Array]:
         """Give normal pixels."""
@@ -121,11 +132,6 @@ class ZooNet:
     def feed(self) -> tuple[feed.Feed, str]:
         """Give digits where they fit, or pixels of the tape."""
         return feed.feed(self._entry, self._case)
-
-    def arranged(self, images: Array) -> Array:
-        """Give images in the data format of the case."""
-        first = self._case.data_format == "channels_first"
-        return np.ascontiguousarray(images.transpose(0, 3, 1, 2)) if first else images
 
     def prototxt(self) -> str:
         """Give the prototxt of a narrow twin, which has no file."""

@@ -175,5 +175,5 @@ def _totals(description: Description) -> list[str]:
         f"{totals.layers} layers, {totals.blobs} blobs (inputs and in-place results counted)",
         f"{totals.trainable_parameters:,} trainable parameters, "
         f"{totals.parameters_with_statistics:,} with statistics",
-        f"{totals.macs:,} MACs for one image (convolutions and inner products)",
+        f"{totals.macs:,} MACs for one image (convolutions, deconvolutions and inner products)",
     ]

@@ -61,7 +61,7 @@ prob     Softmax       fc          2x7
 
 9 layers, 10 blobs (inputs and in-place results counted)
 1,387 trainable parameters, 1,399 with statistics
-4,500 MACs for one image (convolutions and inner products)
+4,500 MACs for one image (convolutions, deconvolutions and inner products)
 """
 
 

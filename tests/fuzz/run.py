@@ -50,6 +50,19 @@ def begun(target: str, folder: Path) -> Path:
     return folder
 
 
+def words(path: Path) -> Path:
+    """Writes libFuzzer's dictionary: the words of the schema, and the types that have a rule."""
+    from ranparity.caffe import caffe_pb2
+    from ranparity.caffe.rules import RULES
+
+    schema = caffe_pb2.DESCRIPTOR.message_types_by_name.values()
+    fields = {field.name for message in schema for field in message.fields}
+    numbers = {value for message in schema for value in message.enum_values_by_name}
+    found = [*sorted(fields | numbers), *(f'\\"{name}\\"' for name in sorted(RULES))]
+    path.write_text("".join(f'"{word}"\n' for word in found), encoding="utf-8")
+    return path
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("targets", nargs="*", default=["text", "binary"])
@@ -69,6 +82,8 @@ def main() -> int:
             f"-artifact_prefix={found}/",
             "-print_final_stats=1",
         ]
+        if target == "text":
+            limits.append(f"-dict={words(args.out / target / 'words')}")
         seeds = [str(kept), str(CORPUS / target), str(begun(target, args.out / target / "seeds"))]
         done = subprocess.run(
             [sys.executable, __file__, "--one", target, *limits, *seeds],

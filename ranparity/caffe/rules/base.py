@@ -25,7 +25,8 @@ class Facts:
         tops: The shape of each top.
         parameters: Trainable blobs in Caffe's order and layout, name to shape.
         statistics: Blobs that are not trained, name to shape.
-        macs: Multiply-accumulates of convolutions and inner products for one item of the batch.
+        macs: Multiply-accumulates of convolutions, deconvolutions and inner products, for one item
+            of the batch.
         attributes: What determines the computation beside shapes and order of inputs.
         shared: Of the parameters that layers share, the name by which they do (`param.name`).
         borrowed: Those of them that a layer before has already, which are not counted again.

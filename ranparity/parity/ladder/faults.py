@@ -613,7 +613,7 @@ PLANTED: dict[str, Planted] = {
     "interp-half-pixel": Planted(
         "a mask is resized without aligned corners",
         _layer("Interp", _calling(_resized("bilinear")), _grows),
-        (PREACTIVATION, RESNEXT),
+        (PREACTIVATION,),
         source="Keras's `image.resize`",
     ),
     "interp-nearest": Planted(
@@ -631,7 +631,7 @@ PLANTED: dict[str, Planted] = {
     "bn-eps": Planted(
         "a BN's eps is 1e-3",
         _layer("BN", _set(epsilon=1e-3)),
-        (RESNET, PREACTIVATION, NAIVE),
+        (RESNET, NAIVE),
         source="Keras's default",
     ),
     "bn-momentum": Planted(
@@ -649,7 +649,7 @@ PLANTED: dict[str, Planted] = {
     "bn-frozen": Planted(
         "a BN takes its moving statistics in training",
         _layer("BN", _calling(_always_moving)),
-        (RESNET, E4040),
+        (RESNET,),
         source="`trainable = False`",
     ),
     "bn-twice": Planted(
@@ -671,12 +671,12 @@ PLANTED: dict[str, Planted] = {
     "relu-leaky": Planted(
         "a ReLU lets a hundredth of negative values pass",
         _layer("ReLU", _calling(_leaky), _is_a_map),
-        (DEEP, DRANET),
+        (DEEP,),
     ),
     "relu-six": Planted(
         "a ReLU ends at 6",
         _layer("ReLU", _calling(_relu_of_six), _is_a_map),
-        (RESNEXT, DEEP),
+        (RESNEXT,),
         source="mobile nets",
     ),
     "sigmoid-hard": Planted(
@@ -688,7 +688,7 @@ PLANTED: dict[str, Planted] = {
     "eltwise-branch-lost": Planted(
         "a sum loses its second input",
         _layer("Eltwise", _calling(_first_alone), _sums),
-        (PREACTIVATION, RESNET),
+        (RESNET,),
         source="E4040: a module is disconnected",
     ),
     "eltwise-product": Planted(

@@ -26,6 +26,7 @@ from ranparity.parity.ladder.store import Store
 from ranparity.workers import WorkerError, stream
 
 BATCH, STEPS = 4, 4
+VARIED = 4  # nets of a half with a case that is compiled for itself
 HALVES = ("first", "second")
 SEEDS = {"first": (0, 1, 2), "second": (3, 4, 5)}
 NETS: Mapping[str, Mapping[str, int]] = {
@@ -66,17 +67,19 @@ def half_of(model: str) -> str:
 def clean(model: str) -> list[Case]:
     """Give the clean cases of a net: the first is the one that faults are planted in.
 
-    Three seeds; and of every other net channels first, of the rest another batch on one thread.
+    Three seeds; and of a half's first nets channels first, or another batch on one thread, in turn.
     """
     size, half = sizes()[model], half_of(model)
     seeds = SEEDS[half]
     own = Case(model, (size, size), BATCH, seeds[0], levels=cases.LEVELS, steps=STEPS)
     other = dataclasses.replace(own, levels=(1, 2, 3))
-    if list(NETS[half]).index(model) % 2:
-        varied = dataclasses.replace(other, seed=seeds[1], batch_size=3, threads=1)
-    else:
-        varied = dataclasses.replace(other, seed=seeds[2], data_format="channels_first")
-    return [own, *(dataclasses.replace(other, seed=seed) for seed in seeds[1:]), varied]
+    ways: list[dict[str, Any]] = [
+        {"seed": seeds[2], "data_format": "channels_first"},
+        {"seed": seeds[1], "batch_size": 3, "threads": 1},
+    ]
+    place = list(NETS[half]).index(model)
+    varied = [dataclasses.replace(other, **ways[place % 2])] if place < VARIED else []
+    return [own, *(dataclasses.replace(other, seed=seed) for seed in seeds[1:]), *varied]
 
 
 def planted(model: str) -> list[Case]:

@@ -19,6 +19,9 @@ nox.options.sessions = ["lint", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 
 
+BENCHED = ("attention56", "attention92-cifar")
+
+
 @dataclasses.dataclass(frozen=True)
 class Training:
     """A session that trains on one backend with only that framework installed."""
@@ -89,6 +92,14 @@ def ladder(session: nox.Session) -> None:
     """Judges the judge of the ladder: clean comparisons and planted faults; an hour."""
     install(session, "all")
     session.run("python", "-m", "ranparity.parity.ladder.session", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Times steps beside plain Keras and native PyTorch, into reports/data; half an hour."""
+    install(session, "all")
+    out = [] if session.posargs else ["--out", "reports/data/bench.json", *BENCHED]
+    session.run("ranparity", "bench", *out, *session.posargs)
 
 
 @nox.session

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ranparity import __version__, run
 from ranparity.commands import (
+    bench,
     check,
     claims,
     evaluate,
@@ -33,6 +34,7 @@ COMMANDS = (
     shapes,
     check,
     ladder,
+    bench,
     import_,
     export,
     evaluate,

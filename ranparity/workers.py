@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, TypeVar
 
 from ranparity.errors import InputError
@@ -50,29 +50,77 @@ def stream(backend: str, module: str, arguments: Sequence[str]) -> Iterator[dict
         InputError: The worker refused what it was given (see `serve`).
         WorkerError: The worker ended with another status than 0.
     """
-    command = [sys.executable, "-m", module, *arguments]
+    with _started(backend, module, arguments) as (process, errors):
+        assert process.stdout is not None  # noqa: S101  (PIPE was asked for)
+        yield from _objects(process.stdout)
+        _check(process.wait(), errors)
+
+
+@contextlib.contextmanager
+def answering(
+    backend: str, module: str, arguments: Sequence[str]
+) -> Iterator[Callable[[Mapping[str, Any] | None], dict[str, Any]]]:
+    """Runs a worker that reads an object a line and prints one for each; ends it afterwards.
+
+    Args:
+        backend: What KERAS_BACKEND is set to.
+        module: The module to run.
+        arguments: Its command line.
+
+    Yields:
+        What gives the worker an object and returns its next; with None it only waits. It raises
+        `InputError` or `WorkerError` where the worker has ended, as `stream` does.
+    """
+    with _started(backend, module, arguments, subprocess.PIPE) as (process, errors):
+        assert process.stdin is not None  # noqa: S101  (PIPE was asked for, twice)
+        assert process.stdout is not None  # noqa: S101
+        objects, asked = _objects(process.stdout), process.stdin
+
+        def ask(request: Mapping[str, Any] | None) -> dict[str, Any]:
+            with contextlib.suppress(BrokenPipeError):  # it has ended, and says why
+                if request is not None:
+                    asked.write(f"{json.dumps(request)}\n")
+                    asked.flush()
+            for answer in objects:
+                return answer
+            _check(process.wait(), errors)
+            raise WorkerError("ended without an answer")
+
+        yield ask
+
+
+@contextlib.contextmanager
+def _started(
+    backend: str, module: str, arguments: Sequence[str], stdin: int | None = None
+) -> Iterator[tuple[subprocess.Popen[str], IO[bytes]]]:
+    """A worker's process, which is ended afterwards, and the file of what it says on stderr."""
     environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    with tempfile.TemporaryFile("w+b") as errors:
-        with subprocess.Popen(
-            command,
+    with (
+        tempfile.TemporaryFile("w+b") as errors,
+        subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
             env=environment,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=errors,
             encoding="utf-8",
             errors="replace",
-        ) as process:
-            _RUNNING.add(process)
-            try:
-                assert process.stdout is not None  # noqa: S101  (PIPE was asked for)
-                yield from _objects(process.stdout)
-                status = process.wait()
-            finally:
-                process.kill()  # one that is not read to its end
-                _RUNNING.discard(process)
-        if status == REFUSED:
-            raise InputError(_last_lines(_end(errors), 1))
-        if status != 0:
-            raise WorkerError(f"{_ending(status)}: {_last_lines(_end(errors))}")
+        ) as process,
+    ):
+        _RUNNING.add(process)
+        try:
+            yield process, errors
+        finally:
+            process.kill()  # one that is not read to its end
+            _RUNNING.discard(process)
+
+
+def _check(status: int, errors: IO[bytes]) -> None:
+    """Raises unless a worker has ended well."""
+    if status == REFUSED:
+        raise InputError(_last_lines(_end(errors), 1))
+    if status != 0:
+        raise WorkerError(f"{_ending(status)}: {_last_lines(_end(errors))}")
 
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:

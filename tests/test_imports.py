@@ -27,6 +27,7 @@ ORDER = (
     ("training",),
     ("claims",),
     ("parity", "pictures"),
+    ("benchmarks",),
     ("report",),
     ("commands", "run", "cli", "__main__"),
 )
@@ -34,7 +35,7 @@ LEAVES = {"caffe", "data", "kernels", "workers"}  # import nothing of ours but t
 FACE = "__init__.py"  # hands on what people call, once they ask for it
 TOGETHER = {"commands", "run", "cli", "__main__"}  # the command line: `run` is one of its commands
 FRAMEWORKS = {"torch", "tensorflow", "jax"}
-MAY_FRAMEWORK = ("training/backends/", "kernels/", "caffe/arbiter")
+MAY_FRAMEWORK = ("training/backends/", "kernels/", "caffe/arbiter", "benchmarks/native.py")
 NO_KERAS = (
     "caffe/",
     "claims/",

@@ -15,7 +15,7 @@ import pytest
 
 from ranparity import workers
 from ranparity.errors import InputError
-from ranparity.workers import WorkerError, ahead, stream
+from ranparity.workers import WorkerError, ahead, answering, stream
 
 Start = Callable[..., Iterator[dict[str, Any]]]
 
@@ -246,3 +246,56 @@ def test_reading_ahead_begins_at_once() -> None:
     waiting = ahead(items())
     assert begun.wait(10)
     assert list(waiting) == [1]
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Writes the module of a worker that answers."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    def started(program: str) -> Any:
+        (tmp_path / "a_worker.py").write_text(textwrap.dedent(program))
+        return answering("jax", "a_worker", ["argument"])
+
+    return started
+
+
+ECHO = """
+    import json, os, sys
+    print(json.dumps({"process": os.getpid(), "arguments": sys.argv[1:]}), flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        if asked == {"die": True}:
+            sys.exit("it died")
+        print("chatter", flush=True)
+        print(json.dumps({"got": asked}), flush=True)
+"""
+
+
+def test_a_worker_answers_what_it_is_asked_and_is_ended(asked: Callable[[str], Any]) -> None:
+    with asked(ECHO) as ask:
+        first = ask(None)
+        assert first["arguments"] == ["argument"]
+        for number in range(3):
+            assert ask({"n": number}) == {"got": {"n": number}}
+        assert not ended(first["process"])
+    assert ended(first["process"])
+
+
+def test_a_worker_that_dies_when_it_is_asked_says_why(asked: Callable[[str], Any]) -> None:
+    with asked(ECHO) as ask:
+        ask(None)
+        with pytest.raises(WorkerError, match="ended with status 1: it died"):
+            ask({"die": True})
+
+
+def test_a_worker_that_has_gone_is_not_waited_for(asked: Callable[[str], Any]) -> None:
+    with asked("pass") as ask, pytest.raises(WorkerError, match="ended without an answer"):
+        ask({"n": 1})
+
+
+def test_a_worker_is_ended_whatever_its_user_does(asked: Callable[[str], Any]) -> None:
+    worker = asked(ECHO)
+    process = worker.__enter__()(None)["process"]
+    assert not worker.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None), "it goes on"
+    assert ended(process)

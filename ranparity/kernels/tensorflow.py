@@ -1,7 +1,8 @@
-"""TensorFlow's own forms: padding inside the operation."""
+"""TensorFlow's own forms: padding inside the operation, and the fused batch normalisation."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import tensorflow as tf
@@ -61,3 +62,47 @@ def deconvolution(
     kernel = tf.transpose(weight, (2, 3, 1, 0))
     y = tf.nn.conv2d_transpose(x, kernel, shape, stride, padding)
     return tf.transpose(y, (0, 3, 1, 2)) if data_format == "channels_first" else y
+
+
+def batch_normalization(
+    x: Any, gamma: Any, beta: Any, *, epsilon: float, axis: int
+) -> tuple[Any, Any, Any]:
+    """See `plain.batch_normalization`; the mean and the variance have no gradients here.
+
+    The operation itself, because `tf.nn.fused_batch_norm` makes epsilon 1.001e-5 at least. Its
+    variance is the unbiased one, which is scaled back.
+    """
+    if not _is_fusable(x, axis):
+        return plain.batch_normalization(x, gamma, beta, epsilon=epsilon, axis=axis)
+    places = x.shape[:3]
+    known = None not in places
+    count = math.prod(places) if known else tf.cast(tf.size(x) / x.shape[3], x.dtype)
+    y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=epsilon, is_training=True
+    )
+    return y, mean, variance * ((count - 1) / count)
+
+
+def affine_normalization(
+    x: Any, mean: Any, variance: Any, gamma: Any, beta: Any, *, epsilon: float, axis: int
+) -> Any:
+    """See `plain.affine_normalization`."""
+    if not _is_fusable(x, axis):
+        return plain.affine_normalization(
+            x, mean, variance, gamma, beta, epsilon=epsilon, axis=axis
+        )
+    y, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=x,
+        scale=gamma,
+        offset=beta,
+        mean=mean,
+        variance=variance,
+        epsilon=epsilon,
+        is_training=False,
+    )
+    return y
+
+
+def _is_fusable(x: Any, axis: int) -> bool:
+    """Whether TensorFlow has the fused operation: for NHWC maps in float32."""
+    return x.dtype == tf.float32 and len(x.shape) == 4 and axis in (3, -1)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ranparity.report.bench_record import BENCH
 from ranparity.report.direction_record import DIRECTIONS
 from ranparity.report.document import (
     Block,
@@ -94,6 +95,11 @@ def places(evidence: Evidence) -> list[Place]:
         if record and not record.error
         for name in evidence.backends
         if name in record.environments
+    ]
+    found += [
+        _place(f"{net.model}, {way}", BENCH, way.rpartition(" ")[2], place)
+        for net in (evidence.bench.nets if evidence.bench else ())
+        for way, place in net.environments.items()
     ]
     tried = evidence.directions
     if tried and tried.experiments:

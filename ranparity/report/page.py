@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from ranparity.models import zoo
 from ranparity.report import (
     alterations,
+    bench,
     claims,
     directions,
     endurance,
@@ -51,6 +52,7 @@ def problems(evidence: Evidence) -> list[Text]:
         features,
         whole_zoo,
         endurance,
+        bench,
         claims,
     )
     return [problem for part in parts for problem in part.problems(evidence)]
@@ -76,6 +78,7 @@ def document(evidence: Evidence, found: Sequence[Text]) -> Document:
         features.section(evidence),
         whole_zoo.section(evidence),
         endurance.section(evidence),
+        bench.section(evidence),
         directions.section(evidence),
         claims.section(evidence),
         layers.section(),
@@ -133,6 +136,7 @@ def _summary(evidence: Evidence) -> Iterator[Text]:
             yield _trained(group)
     yield text(_to("The whole zoo", "zoo"), f": {whole_zoo.summary(evidence)}")
     yield text(_to("Endurance", "endurance"), f": {endurance.summary(evidence)}")
+    yield text(_to("Speed", "speed"), f": {bench.summary(evidence)}")
     yield text(_to("Directions", "directions"), f": {directions.summary(evidence)}")
     yield text(_to("Claims", "claims"), f": {claims.summary(evidence)}")
 
@@ -186,7 +190,9 @@ def _making() -> Section:
                 code("nox -s ladder"),
                 " the ladder and what judges its judge, ",
                 code("nox -s second-opinion"),
-                " prototxts. The page is ",
+                " prototxts, ",
+                code("nox -s bench"),
+                " the times. The page is ",
                 link("README.md", "README.md"),
                 " and ",
                 link("index.html", "index.html"),

@@ -10,6 +10,7 @@
     data/ladder-quick.json           levels 1 to 3 of one net, as `nox -s report` does
     data/ladder-proof.json           that their judge is right, as `nox -s ladder` does
     data/opinions.json               level 1 of prototxts, as `nox -s second-opinion` does
+    data/bench.json                  seconds of steps and passes, as `nox -s bench` does
     data/zoo-<backend>.json          every net run once, and short trainings, as `nox -s zoo` does
 
 Each may hold "error" in place of its evidence: why there is none. Keys that are not known are
@@ -26,6 +27,7 @@ from pathlib import Path
 from ranparity.errors import InputError
 from ranparity.report import (
     alteration_record,
+    bench_record,
     check_record,
     direction_record,
     endurance_record,
@@ -35,6 +37,7 @@ from ranparity.report import (
     zoo_record,
 )
 from ranparity.report.alteration_record import ALTERATIONS, AlterationRecord
+from ranparity.report.bench_record import BENCH, BenchRecord
 from ranparity.report.check_record import CheckRecord
 from ranparity.report.direction_record import DIRECTIONS, DirectionRecord
 from ranparity.report.endurance_record import EnduranceRecord
@@ -58,7 +61,7 @@ Files = Mapping[str, bytes]  # by path relative to the reports folder, with "/"
 TRAINING = ("run.json", "steps.jsonl", "epochs.csv")
 PICTURES = (masks_record.FILE, masks_record.PICTURE, features_record.FILE)
 RUN_FILES = (*TRAINING, *PICTURES)
-ALONE = (ALTERATIONS, DIRECTIONS, LADDER, QUICK, PROOF, OPINIONS)
+ALONE = (ALTERATIONS, DIRECTIONS, LADDER, QUICK, PROOF, OPINIONS, BENCH)
 _RUN = re.compile(r"data/runs/([^/]+)/[^/]+")
 
 
@@ -81,6 +84,7 @@ class Evidence:
         quick: Levels 1 to 3 of one net, if they were run.
         proof: What became of the ladder's judge, if it was tried.
         opinions: Level 1 of prototxts, if they were run.
+        bench: How long steps and passes take, if they were timed.
     """
 
     backends: tuple[str, ...]
@@ -97,6 +101,7 @@ class Evidence:
     quick: LadderRecord | None = None
     proof: ProofRecord | None = None
     opinions: LadderRecord | None = None
+    bench: BenchRecord | None = None
 
     @property
     def trained(self) -> set[str]:
@@ -189,6 +194,7 @@ def evidence(files: Files) -> Evidence:
         quick=ladder_record.read(files[QUICK], QUICK) if QUICK in files else None,
         proof=ladder_record.read_proof(files[PROOF]) if PROOF in files else None,
         opinions=ladder_record.read(files[OPINIONS], OPINIONS) if OPINIONS in files else None,
+        bench=bench_record.read(files[BENCH]) if BENCH in files else None,
     )
 
 

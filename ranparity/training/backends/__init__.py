@@ -137,12 +137,17 @@ def start(name: str, precision: str = "float32") -> tuple[Backend, dict[str, Any
             f"change that: start another process for {name}"
         )
     os.environ["KERAS_BACKEND"] = name
-    backend = cast(Backend, importlib.import_module(f"ranparity.training.backends.{name}"))
+    backend = loaded(name)
     switches = backend.prepare(processors(), precision)
     config = importlib.import_module("keras").config
     config.set_floatx(precision)  # whatever the user's keras.json says
     config.set_dtype_policy(precision)
     return backend, switches
+
+
+def loaded(name: str) -> Backend:
+    """Give a backend as it is, with nothing set."""
+    return cast(Backend, importlib.import_module(f"ranparity.training.backends.{name}"))
 
 
 def processors() -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranparity.training import variables
+from ranparity.training.backends import compiled
 from ranparity.training.backends.bookkeeping import Bookkeeping
 from ranparity.training.update import Update
 from ranparity.training.variables import Model, State
@@ -28,9 +29,11 @@ def prepare(threads: int, precision: str) -> dict[str, Any]:
     config: Any = jax.config  # its type lacks the options
     config.update("jax_default_matmul_precision", "highest")
     config.update("jax_enable_x64", precision == "float64")
+    kept = compiled.keep(config)
     return {
         "XLA_FLAGS": os.environ["XLA_FLAGS"],
         "threads": threads,
+        "compilation_cache": kept,
         "jax_default_matmul_precision": config.jax_default_matmul_precision,
         "jax_enable_x64": config.jax_enable_x64,
     }

@@ -1,0 +1,150 @@
+"""`ranparity bench`: how long a step and a pass take, beside plain Keras and native PyTorch."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ranparity.benchmarks.case import BATCH, BATCH_LARGE, DEVICES, LARGE, STEP, case_of
+from ranparity.errors import InputError
+from ranparity.training import backends
+
+MODEL = "attention56"
+ROUNDS = 7
+MEBI = 2**20
+HEADERS = (
+    "seconds",
+    "x native",
+    "lowest",
+    "highest",
+    "MiB",
+    "of products",
+    "first, cold",
+    "first, again",
+    "built after",
+)
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the command."""
+    parser = commands.add_parser(
+        "bench",
+        help="seconds of a training step and a forward pass, beside native PyTorch",
+        description="Times each backend's training step and forward pass, the same net in plain "
+        "Keras with `train_on_batch`, and the same net in native PyTorch in its best layout: each "
+        "in a process of its own, in turns, after a warm-up. Ratios are within rounds, so that a "
+        "machine that is not alone does not favour one. The first step is timed from a cold start "
+        "and from a second one. The measure of the machine is the fastest framework's rate of "
+        "2048 x 2048 matrix products.",
+    )
+    add = parser.add_argument
+    add(
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        help=f"Residual Attention Networks and ResNets of `ranparity models` (default: {MODEL})",
+    )
+    add(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help=f"images (default: {BATCH}, and {BATCH_LARGE} with sides over {LARGE} pixels)",
+    )
+    add(
+        "--backends",
+        default=",".join(backends.NAMES),
+        metavar="NAME,...",
+        help="with commas between them (default: %(default)s); PyTorch is needed in any case",
+    )
+    add(
+        "--device",
+        choices=DEVICES,
+        default=DEVICES[0],
+        help="auto is a GPU where a framework sees one (default: %(default)s)",
+    )
+    add("--rounds", type=int, default=ROUNDS, metavar="N", help="default: %(default)s")
+    add("--json", action="store_true", help="print JSON in place of the tables")
+    add(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="also write what was found there, beside what it has of other nets and batch sizes",
+    )
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Times the nets and prints what they took."""
+    cases = [
+        case_of(name, _positive("--batch-size", arguments.batch_size), arguments.device)
+        for name in arguments.models or [MODEL]
+    ]
+    _positive("--rounds", arguments.rounds)
+    names = arguments.backends.split(",")
+    for name in ("torch", *names):
+        backends.choose(name, {}, "--backends")
+    from ranparity.benchmarks import records
+    from ranparity.benchmarks.run import bench
+    from ranparity.workers import WorkerError
+
+    before = records.read(arguments.out) if arguments.out else records.joined([])
+    found = []
+    for case in cases:
+        try:
+            found.append(bench(case, names, arguments.rounds, _say))
+        except WorkerError as error:
+            raise InputError(f"{case.model}: {error}") from None
+        if arguments.out:
+            records.write(arguments.out, records.joined([before, *found]))
+        if not arguments.json:
+            print("\n".join(_lines(found[-1])), flush=True)
+    if arguments.json:
+        print(json.dumps(records.joined(found), indent=1))
+    return 0
+
+
+def _positive(option: str, value: int | None) -> int | None:
+    if value is not None and value < 1:
+        raise InputError(f"{option}: expected 1 or more. Received: {value}")
+    return value
+
+
+def _lines(found: dict[str, Any]) -> Iterator[str]:
+    from tabulate import tabulate
+
+    (net,) = found["nets"]
+    rates = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in net["matrix_products"].items())
+    yield ""
+    yield (
+        f"{net['model']}, batch {net['batch_size']}, {net['rounds']} rounds; 2048 x 2048 matrix "
+        f"products, GFLOP/s: {rates}"
+    )
+    for what in dict.fromkeys(result["what"] for result in found["results"]):
+        rows = [_row(result) for result in found["results"] if result["what"] == what]
+        headers = (what.replace("_", " "), *HEADERS)[: len(rows[0])]
+        yield ""
+        yield tabulate(rows, headers=headers, disable_numparse=True)
+
+
+def _row(result: dict[str, Any]) -> list[str]:
+    peak = result["peak_memory_bytes"]
+    row = [
+        f"{result['implementation']} on {result['backend']}",
+        f"{result['seconds']:.3f}",
+        f"{result['ratio_to_native']:.2f}",
+        *(f"{ratio:.2f}" for ratio in result["ratio_range"]),
+        "" if peak is None else f"{peak / MEBI:,.0f}",
+        f"{result['share_of_matmul_rate']:.0%}",
+    ]
+    if result["what"] != STEP:
+        return row
+    names = ("first_step_seconds_cold", "first_step_seconds_warm", "built_after_seconds_warm")
+    return [*row, *(f"{result[name]:.1f}" for name in names)]
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,48 @@
+"""Workers of the benchmark without processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ranparity.benchmarks import run
+from ranparity.benchmarks.case import FORWARD, LAYOUTS, OURS, STEP, Way, heard
+from ranparity.benchmarks.run import CACHE
+from ranparity.benchmarks.worker import PRODUCT
+
+SECONDS = {STEP: 3.0, FORWARD: 1.0, PRODUCT: 0.5}
+FACTORS = {"ranparity": 0.5, "keras": 2.0, "native": 1.0}
+
+
+class Machine:
+    """Workers without processes, on a machine that is slower from round to round."""
+
+    def __init__(self) -> None:
+        self.turns: list[tuple[Way, str]] = []
+        self.caches: list[str | None] = []
+
+    @contextlib.contextmanager
+    def answering(self, backend: str, module: str, arguments: Sequence[str]) -> Iterator[Any]:
+        _, way = heard(arguments[0])
+        assert (backend, module) == (way.backend, run.WORKER)
+        self.caches.append(os.environ.get(CACHE) if way.implementation == OURS else None)
+        asked = {STEP: 0, FORWARD: 0, PRODUCT: 0}
+
+        def ask(request: Mapping[str, Any] | None) -> dict[str, Any]:
+            if request is None:
+                return {"environment": {"framework": way.backend}}
+            what, count = request["what"], request["count"]
+            self.turns.append((way, what))
+            asked[what] += count
+            factor = FACTORS[way.implementation] * (2 if way.layout == LAYOUTS[0] else 1)
+            if what == PRODUCT:
+                factor = 1 if backend == "jax" else 2
+            busy = 1 + asked[what]
+            return {
+                "seconds": [SECONDS[what] * factor * busy] * count,
+                "peak_memory_bytes": 100 * sum(asked.values()),
+            }
+
+        yield ask

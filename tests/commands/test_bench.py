@@ -1,0 +1,79 @@
+"""`ranparity bench`: its table, its JSON, its record, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ranparity import cli
+from ranparity.benchmarks import run
+from ranparity.benchmarks.case import Case
+
+MODEL = "resnet18-cifar"
+
+
+def found(case: Case, names: Any, rounds: int, say: Any) -> dict[str, Any]:
+    key = {"model": case.model, "batch_size": case.batch_size, "device_asked": case.device}
+    row = {
+        "backend": names[0],
+        "implementation": "ranparity",
+        "what": "training_step",
+        "seconds": 1.2345,
+        "ratio_to_native": 0.875,
+        "ratio_range": [0.81, 0.93],
+        "peak_memory_bytes": 3 << 30,
+        "share_of_matmul_rate": 0.512,
+        "first_step_seconds_cold": 9.87,
+        "first_step_seconds_warm": 1.98,
+        "built_after_seconds_warm": 4.44,
+    }
+    say("is told")
+    net = {"rounds": rounds, "matrix_products": {"jax": 4.25e11}}
+    return {"results": [key | row], "nets": [key | net]}
+
+
+@pytest.fixture(autouse=True)
+def _measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "bench", found)
+
+
+def test_the_table_has_what_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", MODEL, "--backends", "jax", "--rounds", "3"]) == 0
+    out, err = capsys.readouterr()
+    assert "resnet18-cifar, batch 64, 3 rounds" in out
+    assert "GFLOP/s: jax 425" in out
+    row = " ".join(out.splitlines()[-1].split())
+    assert row == "ranparity on jax 1.234 0.88 0.81 0.93 3,072 51% 9.9 2.0 4.4"
+    assert err == "is told\n"
+
+
+def test_json_is_all_of_it_and_the_record_is_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "bench.json"
+    arguments = ["bench", MODEL, "attention56", "--json", "--out", str(path), "--batch-size", "4"]
+    assert cli.main(arguments) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [row["model"] for row in printed["results"]] == [MODEL, "attention56"]
+    assert json.loads(path.read_text()) == printed
+    assert cli.main(["bench", MODEL, "--out", str(path)]) == 0
+    assert [row["batch_size"] for row in json.loads(path.read_text())["nets"]] == [4, 4, 64]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing"], "unknown model 'nothing'"),
+        ([MODEL, "--batch-size", "0"], "--batch-size: expected 1 or more"),
+        ([MODEL, "--rounds", "0"], "--rounds: expected 1 or more"),
+        ([MODEL, "--backends", "caffe"], "--backends: expected one of torch"),
+    ],
+)
+def test_what_it_cannot_do_is_a_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["bench", *arguments]) == 2
+    assert message in capsys.readouterr().err

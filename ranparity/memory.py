@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 MUCH = 2 << 30  # bytes
+ONE_HEAP = ((-8, 1), (-4, 0), (-1, -1))  # M_ARENA_MAX, M_MMAP_MAX, M_TRIM_THRESHOLD: <malloc.h>
 
 
 def peak() -> int | None:
@@ -38,6 +39,21 @@ def give_back(more_than: int = MUCH) -> None:
     with contextlib.suppress(AttributeError, OSError, StopIteration):
         if _of_linux("VmRSS") > more_than:
             ctypes.CDLL(None).malloc_trim(0)
+
+
+def keep() -> bool:
+    """Let glibc keep what is freed for what is asked for next; says whether it does.
+
+    Large blocks are else given to the system and asked of it again, each of their pages being
+    cleared anew: a third of a training step where all of its memory is one block. To be called
+    before threads are started, which would have memory of their own.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False
+    taken = [mallopt(*option) for option in ONE_HEAP]
+    return all(taken)
 
 
 def _of_linux(what: str) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranparity import memory
 from ranparity.training import variables
 from ranparity.training.backends import compiled
 from ranparity.training.backends.bookkeeping import Bookkeeping
@@ -21,6 +22,7 @@ _GPU_FLAG = "--xla_gpu_deterministic_ops=true"
 
 def prepare(threads: int, precision: str) -> dict[str, Any]:
     """Fix the algorithms and the precision; XLA takes all processors that the process may use."""
+    kept_memory = memory.keep()  # XLA asks for all that a step needs at once
     flags = os.environ.get("XLA_FLAGS", "")
     if _GPU_FLAG not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {_GPU_FLAG}".strip()
@@ -34,6 +36,7 @@ def prepare(threads: int, precision: str) -> dict[str, Any]:
         "XLA_FLAGS": os.environ["XLA_FLAGS"],
         "threads": threads,
         "compilation_cache": kept,
+        "freed_memory_kept": kept_memory,
         "jax_default_matmul_precision": config.jax_default_matmul_precision,
         "jax_enable_x64": config.jax_enable_x64,
     }

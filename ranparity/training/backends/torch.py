@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ranparity.training import variables
 from ranparity.training.backends.bookkeeping import Bookkeeping
+from ranparity.training.backends.lean import Lean
 from ranparity.training.update import Update
 from ranparity.training.variables import Model, State
 
@@ -60,8 +61,11 @@ class TorchTrainer:
         import torch
 
         self._torch = torch
+        self._lean = Lean(model)
         self._books = Bookkeeping(model, update)
         self._weights = [self._books.variables[name].value for name in self._books.trainable]
+        for weight in self._weights:
+            weight.data = _arranged(weight.data)
         self._device = self._weights[0].device
         self._slots = self._tensors(self._books.empty_slots())
 
@@ -74,7 +78,8 @@ class TorchTrainer:
         """Take one step; see `Trainer.step`."""
         torch = self._torch
         images, targets = self._books.batch(images, targets)
-        logits = self._books.model(self._tensor(images), training=True)
+        with self._lean.running() as model:
+            logits = model(self._tensor(images), training=True)
         loss = torch.nn.functional.cross_entropy(logits, self._tensor(targets))
         for penalty in self._books.model.losses:  # of this call: each begins with none
             loss = loss + penalty
@@ -86,8 +91,8 @@ class TorchTrainer:
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[Any]:
         """Give the outputs in inference mode; see `Trainer.logits`."""
-        with self._torch.no_grad():
-            outputs = self._books.model(self._tensor(images), training=False)
+        with self._torch.no_grad(), self._lean.running() as model:
+            outputs = model(self._tensor(images), training=False)
         return _array(outputs)
 
     def weights(self) -> dict[str, NDArray[Any]]:
@@ -124,7 +129,18 @@ class TorchTrainer:
         return self._torch.tensor(array.astype(self._books.dtype), device=self._device)
 
     def _tensors(self, groups: Sequence[Sequence[NDArray[Any]]]) -> list[Any]:
-        return [tuple(self._tensor(array) for array in arrays) for arrays in groups]
+        return [tuple(_arranged(self._tensor(array)) for array in arrays) for arrays in groups]
+
+
+def _arranged(tensor: Any) -> Any:
+    """Lay a kernel (HWIO) out in memory as PyTorch's convolutions take it: O, H, W, I.
+
+    Its shape and its values stay. As it was, each convolution would copy it into this order, and
+    its gradient back out of it.
+    """
+    if tensor.ndim != 4:
+        return tensor
+    return tensor.permute(3, 0, 1, 2).contiguous().permute(1, 2, 3, 0)
 
 
 def _array(tensor: Any) -> NDArray[Any]:

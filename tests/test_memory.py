@@ -53,3 +53,17 @@ print(now - same, now - memory._of_linux("VmRSS"))
     kept, gone = map(int, ran.stdout.split())
     assert abs(kept) < 20_000_000
     assert gone > 200_000_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's heap, as Linux tells of it")
+@pytest.mark.parametrize("kept", [False, True])
+def test_what_is_freed_stays_with_a_process_that_keeps_it(kept: bool) -> None:
+    code = f"""
+from ranparity import memory
+assert not {kept} or memory.keep()
+taken = bytearray(300_000_000)
+del taken
+print(memory._of_linux("VmRSS"))
+"""
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (int(child.stdout) > 300_000_000) == kept

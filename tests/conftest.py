@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,9 @@ from tests import workload
 workload.keep_apart()  # before a framework counts the CPUs
 os.environ["KERAS_BACKEND"] = "torch"  # of this process; the other backends have their own
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if "PYTEST_XDIST_WORKER" not in os.environ:  # those have what the process that starts them has
+    os.environ["RANPARITY_DATA"] = tempfile.mkdtemp(prefix="ranparity-tests-")
+    atexit.register(shutil.rmtree, os.environ["RANPARITY_DATA"], ignore_errors=True)
 
 # A runner that was started in the background ignores Ctrl-C, and so would the programs that tests
 # start; a handler in this process gives them the default.

@@ -25,6 +25,8 @@ LONGEST = (
     "tests/parity/ladder/test_run.py",
     "tests/caffe/test_opencv.py",
     "tests/commands/test_check.py",
+    "tests/benchmarks/test_worker.py",
+    "tests/benchmarks/test_native.py",
 )
 """Files that take longest, so that they do not come last, when other processes have ended."""
 

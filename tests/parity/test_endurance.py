@@ -90,3 +90,31 @@ def test_a_run_that_fails_by_itself_is_no_kill(tmp_path: Path) -> None:
         "torch: the run ended with 2: ranparity: --momentum: expected 0 or more and below 1. "
         "Received: 2.0"
     )
+
+
+class Quick(Trial):
+    """Runs that end sooner than the undisturbed one did, as where something is kept from before."""
+
+    def finish(self, folder: Path) -> float:
+        folder.mkdir(exist_ok=True)
+        return 10.0
+
+
+def test_a_kill_that_comes_after_the_end_comes_sooner_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, float]] = []
+
+    def killed(trial: Trial, folder: Path, kind: str, moment: float, *_: object) -> bool:
+        asked.append((kind, moment))
+        return kind != "moment" or moment < 1
+
+    monkeypatch.setattr(endurance, "_killed", killed)
+    monkeypatch.setattr(endurance, "differences", lambda *_: [])
+    monkeypatch.setattr(endurance.directory, "read_run", lambda _: {"environment": {}})
+    result = endurance.endure(Quick("torch", (), PROGRAM), KILLS, Tape(2), tmp_path, print)
+    moments = [moment for kind, moment in asked if kind == "moment"]
+    assert moments[0] > 1
+    assert moments == sorted(moments, reverse=True)
+    assert moments[-1] < 1 <= moments[-2]
+    assert result.rounds == len(moments)

@@ -105,7 +105,7 @@ def test_a_kill_that_comes_after_the_end_comes_sooner_the_next_time(
 ) -> None:
     asked: list[tuple[str, float]] = []
 
-    def killed(trial: Trial, folder: Path, kind: str, moment: float, *_: object) -> bool:
+    def killed(_trial: Trial, _folder: Path, kind: str, moment: float, *_: object) -> bool:
         asked.append((kind, moment))
         return kind != "moment" or moment < 1
 

@@ -12,13 +12,13 @@ from ranparity.caffe.prototxt import Input
 from ranparity.caffe.shapes import Facts, infer, totals
 from ranparity.errors import InputError
 from ranparity.models import zoo
+from ranparity.parity.ladder.case import LARGE
 
 OURS, PLAIN, NATIVE = "ranparity", "keras", "native"
 LAYOUTS = ("channels_last", "contiguous")
 DEVICES = ("auto", "cpu", "gpu")
 STEP, FORWARD = "training_step", "forward"
-LARGE = 64  # pixels: a side of more is that of a large net
-BATCH, BATCH_LARGE = 64, 8  # images
+BATCH, BATCH_LARGE = 64, 8  # images by default; of nets whose sides are over `LARGE` pixels
 RATE, MOMENTUM, DECAY = 0.01, 0.9, 1e-4  # of every one's optimizer
 Layers = list[tuple[Node, Facts]]
 

@@ -94,10 +94,11 @@ def bench(case: Case, names: Sequence[str], rounds: int, say: Say) -> Record:
         groups.append(_in_turns(case, ways, rounds, say))
     products = _products(groups)
     key = {"model": case.model, "batch_size": case.batch_size, "device_asked": case.device}
-    rows = _results(case, groups, starts, max(products.values()))
+    flops = {what: case.flops(what) for what in (STEP, FORWARD)}
+    rows = _results(flops, groups, starts, max(products.values()))
     net = {
         "rounds": rounds,
-        "flops": {what: case.flops(what) for what in (STEP, FORWARD)},
+        "flops": flops,
         "native_layout_seconds": layouts,
         "matrix_products": products,
         "environments": {
@@ -204,7 +205,7 @@ def _products(groups: Sequence[Mapping[Way, Times]]) -> dict[str, float]:
 
 
 def _results(
-    case: Case,
+    flops: Mapping[str, float],
     groups: Sequence[Mapping[Way, Times]],
     starts: Mapping[Way, Mapping[str, Start]],
     rate: float,
@@ -214,14 +215,14 @@ def _results(
     for group in groups:
         native = next(found for way, found in group.items() if way.implementation == NATIVE)
         for way, found in group.items():
-            for what in (STEP, FORWARD):
+            for what in flops:
                 if (way, what) not in done:
                     done.add((way, what))
-                    yield _result(case, what, way, found, native, starts[way], rate)
+                    yield _result(flops[what], what, way, found, native, starts[way], rate)
 
 
 def _result(
-    case: Case,
+    flops: float,
     what: str,
     way: Way,
     found: Times,
@@ -242,7 +243,7 @@ def _result(
         "ratio_to_native": statistics.median(ratios),
         "ratio_range": [min(ratios), max(ratios)],
         "peak_memory_bytes": starts["warm"].peak if what == STEP else found.peak,
-        "share_of_matmul_rate": case.flops(what) / seconds / rate,
+        "share_of_matmul_rate": flops / seconds / rate,
     }
     for when, start in starts.items():
         of_step = dataclasses.asdict(start) if what == STEP else {}

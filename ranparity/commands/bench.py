@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ranparity.benchmarks.case import BATCH, BATCH_LARGE, DEVICES, LARGE, STEP, case_of
+from ranparity.benchmarks.case import BATCH, BATCH_LARGE, DEVICES, STEP, case_of
 from ranparity.errors import InputError
+from ranparity.parity.ladder.case import LARGE
 from ranparity.training import backends
 
 MODEL = "attention56"
@@ -89,13 +89,14 @@ def execute(arguments: argparse.Namespace) -> int:
         backends.choose(name, {}, "--backends")
     from ranparity.benchmarks import records
     from ranparity.benchmarks.run import bench
+    from ranparity.parity.sessions import say
     from ranparity.workers import WorkerError
 
     before = records.read(arguments.out) if arguments.out else records.joined([])
     found = []
     for case in cases:
         try:
-            found.append(bench(case, names, arguments.rounds, _say))
+            found.append(bench(case, names, arguments.rounds, say))
         except WorkerError as error:
             raise InputError(f"{case.model}: {error}") from None
         if arguments.out:
@@ -144,7 +145,3 @@ def _row(result: dict[str, Any]) -> list[str]:
         return row
     names = ("first_step_seconds_cold", "first_step_seconds_warm", "built_after_seconds_warm")
     return [*row, *(f"{result[name]:.1f}" for name in names)]
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -53,6 +53,11 @@ def read_record(path: Path, what: str, check: Callable[[Any], object]) -> Any:
     return content
 
 
+def say(line: str) -> None:
+    """Tell whoever waits what goes on."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def guarded(main: Callable[[Sequence[str]], int]) -> int:
     """Run a session on the process's command line; bad input and Ctrl-C become one line each.
 

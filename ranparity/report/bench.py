@@ -28,7 +28,7 @@ from ranparity.report.records import Evidence
 from ranparity.report.words import FAILED, NOT_RUN, NOTHING, count, listed
 
 STEP = "training_step"
-OURS, NATIVE = "ranparity", "native"
+OURS = "ranparity"
 TITLES = {STEP: "Training step", "forward": "Forward pass"}
 INCHES = (6.4, 2.6)
 MEBI, GIGA = 2**20, 1e9

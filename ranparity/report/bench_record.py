@@ -134,12 +134,13 @@ def _net(net: Fields, results: tuple[tuple[tuple[str, int, str], Timed], ...]) -
         model=key[0],
         batch_size=key[1],
         rounds=net.count("rounds"),
-        products=_numbers(net.fields("matrix_products"), net.mapping("matrix_products")),
-        layouts=_numbers(net.fields("native_layout_seconds"), net.mapping("native_layout_seconds")),
+        products=_numbers(net, "matrix_products"),
+        layouts=_numbers(net, "native_layout_seconds"),
         results=found,
         environments={clean(way): places.mapping(way) for way in net.mapping("environments")},
     )
 
 
-def _numbers(fields: Fields, names: Mapping[str, Any]) -> dict[str, float]:
-    return {clean(name): fields.number(name) for name in names}
+def _numbers(net: Fields, key: str) -> dict[str, float]:
+    fields = net.fields(key)
+    return {clean(name): fields.number(name) for name in net.mapping(key)}

@@ -76,10 +76,6 @@ class Book:
         return bool(found.get("failures")) or found.get("source_digest") != self._source
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 def main(argv: Sequence[str]) -> int:
     """Run the command line; gives the exit status: 0 pass, 1 a failure, 2 bad input."""
     parser = argparse.ArgumentParser(
@@ -113,10 +109,12 @@ def main(argv: Sequence[str]) -> int:
         if case.model not in models or not (again or book.lacks(case)):
             continue
         asks = case.model in PUBLISHED
-        ladder = Ladder(names, args.work, default_references(), _say, opencv=asks)
+        ladder = Ladder(names, args.work, default_references(), sessions.say, opencv=asks)
         found = ladder.run(case)
         book.add(case, found.to_json())
-        _say(f"{case.model}, {case.precision}: {found.verdict}, {found.seconds['all']:.0f} s")
+        sessions.say(
+            f"{case.model}, {case.precision}: {found.verdict}, {found.seconds['all']:.0f} s"
+        )
         if found.verdict != judge.PASS:
             failed.append(f"{case.model}, {case.precision}")
     print(f"{len(failed) or 'no'} failures; record: {book.path}", file=sys.stderr)

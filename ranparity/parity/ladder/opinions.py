@@ -118,7 +118,7 @@ def main(argv: Sequence[str]) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     recorded = {case: dataclasses.replace(case, model=Path(case.model).name) for case in asked}
     book = Book(args.out / RECORD, source, list(recorded.values()))
-    ladder = Ladder(names, args.work, default_references(), _say, opencv=True)
+    ladder = Ladder(names, args.work, default_references(), sessions.say, opencv=True)
     for case, known in recorded.items():
         if args.again or book.lacks(known):
             found = ladder.run(case)
@@ -154,10 +154,6 @@ def _summed(found: Sequence[Mapping[str, Any]], refused: Mapping[str, str], path
         f"{len(failed) or 'no'} with mismatches; {len(refused)} not run; record: {path}"
     )
     return 1 if failed else 0
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

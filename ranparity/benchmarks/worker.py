@@ -117,7 +117,7 @@ def _of_keras(case: Case, way: Way) -> tuple[Subject, str, dict[str, Any]]:
     from ranparity.training import backends
 
     if way.implementation == OURS:
-        backend, switches = backends.start(way.backend)
+        backend, switches = backends.start(way.backend, many_steps=True)
         return Ours(case, backend.trainer), backend.device(), switches
     from ranparity.benchmarks.plain import Plain
 

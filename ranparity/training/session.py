@@ -67,7 +67,7 @@ def train(plan: Plan, *, quiet: bool, warn: Warn, tell: Tell = _nobody) -> Recor
 
 def _carry_out(plan: Plan, record: Record, *, quiet: bool, warn: Warn, tell: Tell) -> None:
     """Build the first model, open the record, and train."""
-    backend, switches = backends.start(plan.backend, plan.precision)
+    backend, switches = backends.start(plan.backend, plan.precision, many_steps=True)
     model = starting.network(plan.entry, plan.recipe.stages[0].part, plan.dataset.classes)
     part = {
         "backend": plan.backend,

@@ -304,3 +304,15 @@ def test_a_process_that_has_keras_on_another_backend_is_told_so(
         "backend: this process uses jax already, and Keras cannot change that: "
         "start another process for torch"
     )
+
+
+@pytest.mark.parametrize("many_steps", [False, True])
+def test_memory_is_kept_where_many_steps_will_ask_for_it(
+    many_steps: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr("ranparity.memory.keep", lambda: not asked.append("asked"))
+    monkeypatch.setenv("XLA_FLAGS", "")
+    monkeypatch.setattr("ranparity.training.backends.compiled.keep", lambda config: bool(config))
+    switches = backends.loaded("jax").prepare(1, "float32", many_steps=many_steps)
+    assert switches["freed_memory_kept"] == many_steps == bool(asked)

@@ -67,7 +67,11 @@ def files(given: Sequence[Path]) -> list[Path]:
 
 
 def _within(path: Path) -> list[Path]:
-    return sorted(path.glob(f"*{PROTOTXT}")) if path.is_dir() else [path]
+    if not path.is_dir():
+        return [path]
+    if found := sorted(path.glob(f"*{PROTOTXT}")):
+        return found
+    raise InputError(f"{path}: expected files *{PROTOTXT} in this folder. Found: none")
 
 
 def lines(name: str, found: Mapping[str, Any]) -> Iterator[str]:
@@ -114,6 +118,8 @@ def main(argv: Sequence[str]) -> int:
         try:
             asked.append(case_of(path, args.most))
         except InputError as error:
+            if path in args.files:  # asked for by name
+                raise
             refused[path.name] = str(error)
     args.out.mkdir(parents=True, exist_ok=True)
     recorded = {case: dataclasses.replace(case, model=Path(case.model).name) for case in asked}

@@ -75,12 +75,13 @@ class Trainer(Protocol):
 class Backend(Protocol):
     """A framework: a module of this package."""
 
-    def prepare(self, threads: int, precision: str) -> dict[str, Any]:
+    def prepare(self, threads: int, precision: str, *, many_steps: bool) -> dict[str, Any]:
         """Set what makes runs repeatable, and give it by name, for the record.
 
         Args:
             threads: Number of threads to compute with, where the framework can be told.
             precision: One of `PRECISIONS`, for what the framework has to be told of it.
+            many_steps: Whether what makes steps faster may cost time before the first one.
         """
 
     def device(self) -> str:
@@ -117,12 +118,15 @@ def choose(
     raise InputError(f"backend: none of {', '.join(NAMES)} is installed: {_advice(NAMES[0])}")
 
 
-def start(name: str, precision: str = "float32") -> tuple[Backend, dict[str, Any]]:
+def start(
+    name: str, precision: str = "float32", *, many_steps: bool = False
+) -> tuple[Backend, dict[str, Any]]:
     """Choose the backend for this process, before Keras is imported, and set its switches.
 
     Args:
         name: One of `NAMES`.
         precision: One of `PRECISIONS`: of the variables, and of all that is computed.
+        many_steps: Whether what makes steps faster may cost time before the first one.
 
     Returns:
         The backend, and the switches by name.
@@ -138,7 +142,7 @@ def start(name: str, precision: str = "float32") -> tuple[Backend, dict[str, Any
         )
     os.environ["KERAS_BACKEND"] = name
     backend = loaded(name)
-    switches = backend.prepare(processors(), precision)
+    switches = backend.prepare(processors(), precision, many_steps=many_steps)
     config = importlib.import_module("keras").config
     config.set_floatx(precision)  # whatever the user's keras.json says
     config.set_dtype_policy(precision)

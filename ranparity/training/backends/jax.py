@@ -20,9 +20,13 @@ from ranparity.training.variables import Model, State
 _GPU_FLAG = "--xla_gpu_deterministic_ops=true"
 
 
-def prepare(threads: int, precision: str) -> dict[str, Any]:
-    """Fix the algorithms and the precision; XLA takes all processors that the process may use."""
-    kept_memory = memory.keep()  # XLA asks for all that a step needs at once
+def prepare(threads: int, precision: str, *, many_steps: bool) -> dict[str, Any]:
+    """Fix the algorithms and the precision; XLA takes all processors that the process may use.
+
+    A step asks for all of its memory at once. Where there are many, it is kept for the next one,
+    for which the compiler takes up to half as long again.
+    """
+    kept_memory = many_steps and memory.keep()
     flags = os.environ.get("XLA_FLAGS", "")
     if _GPU_FLAG not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {_GPU_FLAG}".strip()

@@ -16,9 +16,9 @@ from ranparity.training.update import Update
 from ranparity.training.variables import Model, State
 
 
-def prepare(threads: int, precision: str) -> dict[str, Any]:
+def prepare(threads: int, precision: str, *, many_steps: bool) -> dict[str, Any]:
     """Fix the algorithms, the precision and the number of threads."""
-    del precision  # each of a model's operations has its own
+    del precision, many_steps  # operations have their own precision
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only, once it is loaded
     with stderr_filtered(is_error):
         import tensorflow as tf

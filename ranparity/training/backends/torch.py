@@ -16,9 +16,9 @@ from ranparity.training.update import Update
 from ranparity.training.variables import Model, State
 
 
-def prepare(threads: int, precision: str) -> dict[str, Any]:
+def prepare(threads: int, precision: str, *, many_steps: bool) -> dict[str, Any]:
     """Fix the algorithms, the precision and the number of threads."""
-    del precision  # each of a model's operations has its own
+    del precision, many_steps  # operations have their own precision
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS reads it when it is loaded
     # Idle threads that spin for long make a step many times slower beside another busy process.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # OpenMP reads it when it is loaded

@@ -103,6 +103,14 @@ def test_opinions_are_counted_recorded_and_not_asked_for_again(
     assert "running on" not in capsys.readouterr().err
 
 
+def test_a_file_that_is_asked_for_by_name_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.prototxt: .*no such file"):
+        opinions.main([str(tmp_path / "none.prototxt"), "--out", str(tmp_path / "out")])
+    with pytest.raises(InputError, match=r"expected files \*\.prototxt in this folder"):
+        opinions.main([str(tmp_path), "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_published_files_and_other_peoples_are_asked_about(
     net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jax import lax
 
+from ranparity.kernels import plain
 from ranparity.kernels.plain import Pads, Pair, axes_of_map
 
 
@@ -69,6 +70,35 @@ def deconvolution(
         dimension_numbers=(maps, "HWIO", maps),
         feature_group_count=group,
     )
+
+
+@functools.partial(jax.jit, static_argnames=("epsilon", "axis"))
+def batch_normalization(
+    x: jax.Array, gamma: jax.Array, beta: jax.Array, *, epsilon: float, axis: int
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """See `plain.batch_normalization`; a function of its own, traced once for maps of one shape."""
+    found: tuple[jax.Array, jax.Array, jax.Array] = plain.batch_normalization(
+        x, gamma, beta, epsilon=epsilon, axis=axis
+    )
+    return found
+
+
+@functools.partial(jax.jit, static_argnames=("epsilon", "axis"))
+def affine_normalization(
+    x: jax.Array,
+    mean: jax.Array,
+    variance: jax.Array,
+    gamma: jax.Array,
+    beta: jax.Array,
+    *,
+    epsilon: float,
+    axis: int,
+) -> jax.Array:
+    """See `plain.affine_normalization`; traced as `batch_normalization` is."""
+    found: jax.Array = plain.affine_normalization(
+        x, mean, variance, gamma, beta, epsilon=epsilon, axis=axis
+    )
+    return found
 
 
 def tanh(x: jax.Array) -> jax.Array:

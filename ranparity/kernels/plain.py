@@ -53,6 +53,11 @@ def tanh(x: Any) -> Any:
     return ops.tanh(x)
 
 
+def relu(x: Any) -> Any:
+    """The larger of each element and 0."""
+    return ops.relu(x)
+
+
 def deconvolution(
     x: Any, weight: Any, *, stride: Pair, pad: Pair, dilation: Pair, group: int, data_format: str
 ) -> Any:

@@ -6,7 +6,9 @@ channels_last memory format, so nothing is copied.
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 
 import torch
 from torch.nn import functional
@@ -55,6 +57,39 @@ def deconvolution(
         _nchw(x, data_format), weight, None, stride, pad, 0, group, dilation
     )
     return _as_given(y, data_format)
+
+
+_spare: list[torch.Tensor] = []
+
+
+@contextlib.contextmanager
+def spare(tensor: torch.Tensor) -> Iterator[None]:
+    """Let an operation write over a tensor, which nothing else reads, nor any gradient."""
+    _spare.append(tensor)
+    try:
+        yield
+    finally:
+        _spare.pop()
+
+
+def relu(x: torch.Tensor) -> torch.Tensor:
+    """See `plain.relu`; in the place of a `spare` tensor.
+
+    What a convolution or a normalisation made is a view here. Autograd would copy what is written
+    over through a view, so the maps beneath it are, and the view is taken again.
+    """
+    if not _spare or _spare[-1] is not x:
+        return functional.relu(x)
+    if x._base is None or not torch.is_grad_enabled():
+        return torch.relu_(x)
+    below, axes = x._base, (0, 2, 3, 1)
+    if x.ndim != 4 or below.ndim != 4:
+        return functional.relu(x)
+    for view in (below, below.permute(axes)):
+        if (view.shape, view.stride()) == (x.shape, x.stride()):
+            made = torch.relu_(below)
+            return made if view is below else made.permute(axes)
+    return functional.relu(x)
 
 
 def max_pool(

@@ -31,14 +31,31 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-Tensor = Any  # NumPy's, PyTorch's, TensorFlow's or JAX's: only +, -, * and / are used
+Tensor = Any  # NumPy's, PyTorch's, TensorFlow's or JAX's: only +, -, * and / are used of them
 Tensors = tuple[Tensor, ...]
-Root = Callable[[Tensor], Tensor]
 Updated = tuple[Tensor, Tensors]
 
 SECOND = 0.999  # AdamW: how much of the second moment a step keeps (PyTorch's and Keras's default)
 PYTORCH_EPSILON = 1e-8
 KERAS_EPSILON = 1e-7
+
+
+def _axpy(factor: Any, x: Tensor, y: Tensor) -> Tensor:
+    return factor * x + y
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """What the rules need of a framework beyond its operators.
+
+    Attributes:
+        sqrt: The square root of each element.
+        axpy: `factor * x + y`, in one pass where the framework has it; the name is BLAS's and
+            Caffe's.
+    """
+
+    sqrt: Callable[[Tensor], Tensor]
+    axpy: Callable[[Any, Tensor, Tensor], Tensor] = _axpy
 
 
 @dataclass(frozen=True)
@@ -70,7 +87,12 @@ class Update:
         return RULES[self.rule].scalars(self, step, learning_rate)
 
     def __call__(
-        self, weight: Tensor, gradient: Tensor, slots: Tensors, scalars: Tensors, sqrt: Root
+        self,
+        weight: Tensor,
+        gradient: Tensor,
+        slots: Tensors,
+        scalars: Tensors,
+        arithmetic: Arithmetic,
     ) -> Updated:
         """Give the new weight and the new slots.
 
@@ -79,9 +101,9 @@ class Update:
             gradient: Of the loss, without decay.
             slots: In the order of `slots`.
             scalars: What `scalars` gave, in the weight's precision.
-            sqrt: The framework's element-wise square root.
+            arithmetic: The framework's.
         """
-        return RULES[self.rule].move(self, weight, gradient, slots, scalars, sqrt)
+        return RULES[self.rule].move(self, weight, gradient, slots, scalars, arithmetic)
 
 
 IDLE = Update("caffe-sgd", momentum=0.0, weight_decay=0.0)
@@ -89,28 +111,44 @@ IDLE = Update("caffe-sgd", momentum=0.0, weight_decay=0.0)
 
 
 def caffe_velocity(
-    update: Update, weight: Tensor, gradient: Tensor, velocity: Tensor, rate: Tensor
+    update: Update,
+    weight: Tensor,
+    gradient: Tensor,
+    velocity: Tensor,
+    rate: Tensor,
+    arithmetic: Arithmetic,
 ) -> Tensor:
     """Give v' (see the module): src/caffe/solvers/sgd_solver.cpp."""
-    decayed = gradient + update.weight_decay * weight
-    return update.momentum * velocity + rate * decayed
+    decayed = arithmetic.axpy(update.weight_decay, weight, gradient)
+    return arithmetic.axpy(rate, decayed, update.momentum * velocity)
 
 
 def caffe_sgd(
-    update: Update, weight: Tensor, gradient: Tensor, slots: Tensors, scalars: Tensors, _: Root
+    update: Update,
+    weight: Tensor,
+    gradient: Tensor,
+    slots: Tensors,
+    scalars: Tensors,
+    arithmetic: Arithmetic,
 ) -> Updated:
     """Give w - v', and v': src/caffe/solvers/sgd_solver.cpp."""
-    moved = caffe_velocity(update, weight, gradient, *slots, *scalars)
+    (velocity,), (rate,) = slots, scalars
+    moved = caffe_velocity(update, weight, gradient, velocity, rate, arithmetic)
     return weight - moved, (moved,)
 
 
 def caffe_nesterov(
-    update: Update, weight: Tensor, gradient: Tensor, slots: Tensors, scalars: Tensors, _: Root
+    update: Update,
+    weight: Tensor,
+    gradient: Tensor,
+    slots: Tensors,
+    scalars: Tensors,
+    arithmetic: Arithmetic,
 ) -> Updated:
     """Give w - ((1 + momentum) v' - momentum v), and v': src/caffe/solvers/nesterov_solver.cpp."""
-    (velocity,), momentum = slots, update.momentum
-    moved = caffe_velocity(update, weight, gradient, velocity, *scalars)
-    return weight - ((1 + momentum) * moved - momentum * velocity), (moved,)
+    (velocity,), (rate,), momentum = slots, scalars, update.momentum
+    moved = caffe_velocity(update, weight, gradient, velocity, rate, arithmetic)
+    return weight - arithmetic.axpy(1 + momentum, moved, -momentum * velocity), (moved,)
 
 
 def caffe_scalars(_update: Update, _step: int, learning_rate: float) -> tuple[float, ...]:
@@ -119,7 +157,12 @@ def caffe_scalars(_update: Update, _step: int, learning_rate: float) -> tuple[fl
 
 
 def adamw_pytorch(
-    update: Update, weight: Tensor, gradient: Tensor, slots: Tensors, scalars: Tensors, sqrt: Root
+    update: Update,
+    weight: Tensor,
+    gradient: Tensor,
+    slots: Tensors,
+    scalars: Tensors,
+    arithmetic: Arithmetic,
 ) -> Updated:
     """Give the step of PyTorch 2.13's torch/optim/adam.py, `_single_tensor_adam`.
 
@@ -131,7 +174,8 @@ def adamw_pytorch(
     (first, second), (kept, rate, root) = slots, scalars
     first = first + (1 - update.momentum) * (gradient - first)
     second = SECOND * second + (1 - SECOND) * gradient * gradient
-    return kept * weight - rate * (first / (sqrt(second) / root + PYTORCH_EPSILON)), (first, second)
+    corrected = arithmetic.sqrt(second) / root
+    return kept * weight - rate * (first / (corrected + PYTORCH_EPSILON)), (first, second)
 
 
 def adamw_pytorch_scalars(
@@ -144,7 +188,12 @@ def adamw_pytorch_scalars(
 
 
 def adamw_keras(
-    update: Update, weight: Tensor, gradient: Tensor, slots: Tensors, scalars: Tensors, sqrt: Root
+    update: Update,
+    weight: Tensor,
+    gradient: Tensor,
+    slots: Tensors,
+    scalars: Tensors,
+    arithmetic: Arithmetic,
 ) -> Updated:
     """Give the step of Keras 3.15's keras/src/optimizers/adam.py, after its decay.
 
@@ -159,7 +208,7 @@ def adamw_keras(
     first = first + (gradient - first) * (1 - update.momentum)
     second = second + (gradient * gradient - second) * (1 - SECOND)
     decayed = weight - weight * update.weight_decay * learning_rate
-    return decayed - first * rate / (sqrt(second) + KERAS_EPSILON), (first, second)
+    return decayed - first * rate / (arithmetic.sqrt(second) + KERAS_EPSILON), (first, second)
 
 
 def adamw_keras_scalars(update: Update, step: int, learning_rate: float) -> tuple[float, float]:
@@ -175,12 +224,12 @@ class Rule:
     Attributes:
         slots: Names of what it keeps for each weight.
         scalars: The numbers of a step: (update, step from 0, learning rate) to floats.
-        move: The step itself: (update, weight, gradient, slots, scalars, sqrt) to what is new.
+        move: The step itself, with the arguments of `Update` after the update.
     """
 
     slots: tuple[str, ...]
     scalars: Callable[[Update, int, float], tuple[float, ...]]
-    move: Callable[[Update, Tensor, Tensor, Tensors, Tensors, Root], Updated]
+    move: Callable[[Update, Tensor, Tensor, Tensors, Tensors, Arithmetic], Updated]
 
 
 _MOMENTS = ("first_moment", "second_moment")

@@ -5,6 +5,7 @@ On TensorFlow and JAX the layer tests hold them against plain loops.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import subprocess
@@ -16,6 +17,7 @@ import hypothesis.strategies as st
 import keras
 import numpy as np
 import pytest
+import torch
 
 from ranparity.kernels import kernel, plain
 from ranparity.kernels import torch as own
@@ -29,6 +31,7 @@ OPERATIONS = (
     "max_pool",
     "batch_normalization",
     "affine_normalization",
+    "relu",
 )
 
 
@@ -51,6 +54,30 @@ def test_the_running_backends_form_is_taken(name: str) -> None:
 def test_an_operation_that_the_backend_has_no_form_of_is_plain() -> None:
     assert not hasattr(own, "sum_pool")
     assert kernel("sum_pool") is plain.sum_pool
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_relu_writes_over_what_is_spare_and_nothing_else(
+    data_format: str, *, training: bool
+) -> None:
+    shape = (2, 4, 4, 3) if data_format == "channels_last" else (2, 3, 4, 4)
+    x, weight = tensor(*shape).requires_grad_(), tensor(1, 1, 3, 3, seed=1)
+    about = {"stride": (1, 1), "pad": (0, 0), "dilation": (1, 1), "group": 1}
+
+    def run(*, spare: bool) -> tuple[Any, Any, bool]:
+        with torch.set_grad_enabled(training):
+            y = own.convolution(x, weight, data_format=data_format, **about)
+            with own.spare(y) if spare else contextlib.nullcontext():
+                z = own.relu(y)
+        slope = torch.autograd.grad((z * z).sum(), x)[0] if training else None
+        return z.detach(), slope, z.data_ptr() == y.data_ptr()
+
+    (kept, slope, apart), (over, same, written) = run(spare=False), run(spare=True)
+    assert (apart, written) == (False, True)
+    assert torch.equal(kept, over)
+    assert slope is same is None or torch.equal(slope, same)
+    assert float(kept.min()) == 0.0 < float(kept.max())
 
 
 @hypothesis.given(

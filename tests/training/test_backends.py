@@ -27,6 +27,7 @@ RATE, MOMENTUM, DECAY = 0.01, 0.9, 0.1  # as in backend_worker.py
 # Six steps in float32 from equal weights on equal batches. The largest relative difference of a
 # loss between two backends was 9e-7; the smaller fault below made 6e-3 at its worst step.
 LOSS_AGREEMENT = 1e-5
+ADAMW_AGREEMENT = 1e-4  # three steps of it; the largest difference was 1.1e-5
 
 pytestmark = pytest.mark.xdist_group("training backends")  # the workers run once
 
@@ -126,8 +127,8 @@ def test_losses_agree_between_backends(all_worked: Mapping[str, Worked], way: st
 @pytest.mark.parametrize("way", ["adamw-pytorch", "adamw-keras"])
 def test_losses_agree_under_adamw(all_worked: Mapping[str, Worked], way: str) -> None:
     """For three steps: AdamW moves a weight as far for a gradient of rounding as for any other."""
-    assert apart(all_worked, way, way, steps=3) < LOSS_AGREEMENT
-    assert apart(all_worked, way, "first", steps=3) > 100 * LOSS_AGREEMENT
+    assert apart(all_worked, way, way, steps=3) < ADAMW_AGREEMENT
+    assert apart(all_worked, way, "first", steps=3) > 10 * ADAMW_AGREEMENT
 
 
 def test_ways_of_training_are_told_apart(all_worked: Mapping[str, Worked]) -> None:

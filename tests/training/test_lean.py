@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ranparity.models import zoo
+from ranparity.models.layers.maps import BN, Convolution, ReLU
 from ranparity.training.backends.lean import RUN, Lean
 from ranparity.training.backends.torch import _arranged
 
@@ -29,11 +30,60 @@ def test_outputs_and_losses_are_the_same_bits(name: str, training: bool) -> None
         wanted = model(x, training=training)
         losses, after = [float(loss) for loss in model.losses], model.get_weights()
         model.set_weights(start)
-        with Lean(model).running() as running:
-            found = running(x, training=training)
+        found = Lean(model)(x, training=training)
     assert torch.equal(found, wanted)
     assert [float(loss) for loss in model.losses] == losses
     assert all(map(np.array_equal, model.get_weights(), after))
+
+
+def gradients(name: str, *, lean: bool) -> tuple[list[Any], int]:
+    """Gradients of all that a net trains, and how many ReLUs wrote over what they read."""
+    keras.utils.set_random_seed(1)
+    model = zoo.entry(name).build()
+    over: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        relu = torch.relu_
+        patch.setattr(torch, "relu_", lambda x: over.append(x) or relu(x))
+        logits = (Lean(model) if lean else model)(images(2, 32), training=True)
+    loss = (logits * torch.arange(float(logits.shape[1]))).sum()
+    return list(torch.autograd.grad(loss, [v.value for v in model.trainable_variables])), len(over)
+
+
+@pytest.mark.parametrize(
+    ("name", "relus"),
+    [("attention56-cifar@8", 107), ("resnet18-cifar@8", 9), ("attention56-cifar-naive@8", 107)],
+)
+def test_relus_write_over_what_only_they_read_and_gradients_are_the_same_bits(
+    name: str, relus: int
+) -> None:
+    wanted, never = gradients(name, lean=False)
+    found, over = gradients(name, lean=True)
+    assert (never, over) == (0, relus)
+    assert all(map(torch.equal, found, wanted))
+
+
+def sandwich(second: str) -> Any:
+    """A net whose normalisation is read by a ReLU, and by what else is asked for."""
+    about = {"caffe_order": 0}
+    given = keras.Input((4, 4, 3))
+    y = BN(caffe_name="bn", **about)(given)
+    if second == "output":
+        return keras.Model(given, [y, ReLU(caffe_name="relu", **about)(y)])
+    kept = Convolution(2, 1, caffe_name="conv", use_bias=False, **about)(y)
+    z = ReLU(caffe_name="relu", **about)(y)
+    return keras.Model(given, [kept, z])
+
+
+@pytest.mark.parametrize("second", ["output", "convolution"])
+def test_a_relu_leaves_alone_what_something_else_reads(second: str) -> None:
+    model, x = sandwich(second), images(2, 4)
+    weights = [v.value for v in model.trainable_variables]
+    found = []
+    for run in (model, Lean(model)):
+        outputs = run(x, training=True)
+        loss = sum((y * y).sum() for y in outputs)
+        found.append([*outputs, *torch.autograd.grad(loss, weights)])
+    assert all(map(torch.equal, *found))
 
 
 def watching(alive: list[int], seen: list[weakref.ref[Any]]) -> type:
@@ -66,8 +116,7 @@ def test_tensors_go_after_their_last_reader_and_no_sooner() -> None:
         kept = max(alive)
         alive.clear()
         seen.clear()
-        with Lean(model).running():
-            found = [tensor.numpy() for tensor in model(torch.zeros(1, 2))]
+        found = [tensor.numpy() for tensor in Lean(model)(torch.zeros(1, 2), training=False)]
     assert all(map(np.array_equal, found, wanted))
     assert kept == 9
     assert max(alive) == 3, "the first, the one that is read, and the one that is made"
@@ -75,22 +124,40 @@ def test_tensors_go_after_their_last_reader_and_no_sooner() -> None:
 
 def test_a_model_is_as_it_was_afterwards_whatever_happens() -> None:
     model = zoo.entry("resnet18-cifar@8").build()
-    lean = Lean(model).running()
-    assert lean.__enter__() is model
-    assert RUN in vars(model)
-    assert not lean.__exit__(RuntimeError, RuntimeError("no memory"), None), "it goes on"
+    with pytest.raises(ValueError, match="shape"):
+        Lean(model)(torch.zeros(1, 2), training=False)
+    assert RUN not in vars(model)
+    Lean(model)(images(1, 32), training=False)
     assert RUN not in vars(model)
 
 
 def test_a_model_without_a_graph_is_run_as_it_is() -> None:
     class Own(keras.Model):
-        def call(self, x: Any) -> Any:
-            return x * 2
+        def call(self, x: Any, training: bool = False) -> Any:
+            return x * (2 + training)
 
-    model = Own()
-    with Lean(model).running() as running:
-        assert running is model
-        assert float(running(torch.ones(1, 1))[0, 0]) == 2.0
+    assert float(Lean(Own())(torch.ones(1, 1), training=True)[0, 0]) == 3.0
+
+
+def test_only_layers_that_do_nothing_around_their_call_are_called_so() -> None:
+    about = {"caffe_order": 0, "caffe_name": "relu"}
+    given = keras.Input((4, 4, 3))
+    changed = ReLU(name="changed", **about)
+    changed.__dict__["call"] = lambda x: x
+    layers = [
+        ReLU(name="plain", **about),
+        keras.layers.ReLU(name="stock"),
+        ReLU(name="penal", activity_regularizer="l2", **about),
+        ReLU(name="mixed", dtype="mixed_bfloat16", **about),
+        changed,
+    ]
+    model = keras.Model(given, [layer(given) for layer in layers])
+    plan = Lean(model)._plan
+    assert [step.node.operation.name for step in plan if step.plain] == ["plain"]
+    x = images(2, 4)
+    for found, wanted in zip(Lean(model)(x, training=True), model(x, training=True), strict=True):
+        assert torch.equal(found, wanted)
+    assert len(model.losses) == 1
 
 
 def test_a_kernel_has_the_same_values_in_the_order_of_convolutions() -> None:

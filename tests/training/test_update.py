@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ranparity.data.tape import Tape
 from ranparity.training import update as rules
-from ranparity.training.update import RULES, Rule, Update
+from ranparity.training.update import RULES, Arithmetic, Rule, Update
 
 Floats = NDArray[Any]
 MOMENTUM, DECAY = 0.9, 1e-2
@@ -34,7 +34,7 @@ def updated(update: Update, weight: Floats) -> Floats:
     slots = tuple(np.zeros_like(weight) for _ in update.slots)
     for step, rate in enumerate(RATES):
         scalars = tuple(np.array(value, weight.dtype) for value in update.scalars(step, rate))
-        weight, slots = update(weight, gradients(weight, step), slots, scalars, np.sqrt)
+        weight, slots = update(weight, gradients(weight, step), slots, scalars, Arithmetic(np.sqrt))
         assert weight.dtype == slots[0].dtype == START.astype(weight.dtype).dtype
     return weight
 
@@ -109,7 +109,7 @@ def test_any_two_rules_differ() -> None:
 def test_caffes_rules_have_the_bits_that_they_had(rule: str) -> None:
     w, v = START[:20].astype(np.float32), START[20:40].astype(np.float32)
     g, rate = gradients(w, 0), np.array(0.05, np.float32)
-    new, (velocity,) = Update(rule, 0.9, 1e-4)(w, g, (v,), (rate,), np.sqrt)
+    new, (velocity,) = Update(rule, 0.9, 1e-4)(w, g, (v,), (rate,), Arithmetic(np.sqrt))
     moved = np.float32(0.9) * v + rate * (g + np.float32(1e-4) * w)
     taken = moved if rule == "caffe-sgd" else np.float32(1.9) * moved - np.float32(0.9) * v
     np.testing.assert_array_equal(velocity, moved)
@@ -118,8 +118,8 @@ def test_caffes_rules_have_the_bits_that_they_had(rule: str) -> None:
 
 def test_one_step_from_rest_by_hand() -> None:
     """w 2, g 1, lr .5, decay .25: g' = 1.5, v' = .75; SGD takes .75, Nesterov 1.9 * .75."""
-    sgd = Update("caffe-sgd", 0.9, 0.25)(2.0, 1.0, (0.0,), (0.5,), math.sqrt)
-    nesterov = Update("caffe-nesterov", 0.9, 0.25)(2.0, 1.0, (0.0,), (0.5,), math.sqrt)
+    sgd = Update("caffe-sgd", 0.9, 0.25)(2.0, 1.0, (0.0,), (0.5,), Arithmetic(math.sqrt))
+    nesterov = Update("caffe-nesterov", 0.9, 0.25)(2.0, 1.0, (0.0,), (0.5,), Arithmetic(math.sqrt))
     assert sgd == (1.25, (0.75,))
     assert nesterov == (2 - 1.9 * 0.75, (0.75,))
 
@@ -128,7 +128,9 @@ def test_one_step_from_rest_by_hand() -> None:
 def test_one_step_of_adamw_from_rest_by_hand(rule: str, epsilon: float) -> None:
     """w 2, g -4, lr .5, decay .25: the weight shrinks by an eighth and goes .5 against g's sign."""
     update = Update(rule, 0.9, 0.25)
-    weight, (first, second) = update(2.0, -4.0, (0.0, 0.0), update.scalars(0, 0.5), math.sqrt)
+    weight, (first, second) = update(
+        2.0, -4.0, (0.0, 0.0), update.scalars(0, 0.5), Arithmetic(math.sqrt)
+    )
     assert first == pytest.approx(-0.4, rel=EXACT)
     assert second == pytest.approx(0.016, rel=EXACT)
     corrected = epsilon if rule == "adamw-pytorch" else epsilon / math.sqrt(0.001)
@@ -201,7 +203,7 @@ def test_torchs_tensors_are_moved_as_numpys(rule: str) -> None:
     for step, rate in enumerate(RATES):
         gradient = torch.tensor(gradients(weight.numpy(), step))
         scalars = tuple(torch.tensor(s, dtype=weight.dtype) for s in update.scalars(step, rate))
-        weight, slots = update(weight, gradient, slots, scalars, torch.sqrt)
+        weight, slots = update(weight, gradient, slots, scalars, Arithmetic(torch.sqrt))
     np.testing.assert_allclose(weight.numpy(), updated(update, START), rtol=EXACT, atol=EXACT)
 
 
@@ -221,7 +223,7 @@ def test_without_a_gradient_a_weight_only_decays(
 ) -> None:
     update = Update(rule, momentum, decay)
     slots = tuple(0.0 for _ in update.slots)
-    moved, slots = update(weight, 0.0, slots, update.scalars(step, rate), math.sqrt)
+    moved, slots = update(weight, 0.0, slots, update.scalars(step, rate), Arithmetic(math.sqrt))
     if rule.startswith("adamw"):
         assert slots == (0.0, 0.0)
         assert moved == pytest.approx(weight * (1 - rate * decay), rel=EXACT)
@@ -238,7 +240,7 @@ def test_each_element_is_moved_by_itself(rule: str, order: list[int]) -> None:
         update = Update(rule, MOMENTUM, DECAY)
         slots = tuple(start[chosen] ** 2 for _ in update.slots)
         scalars = update.scalars(3, 0.1)
-        return update(start[chosen], START[6:12][chosen], slots, scalars, np.sqrt)[0]
+        return update(start[chosen], START[6:12][chosen], slots, scalars, Arithmetic(np.sqrt))[0]
 
     np.testing.assert_array_equal(step(order), step(list(range(6)))[order])
 
@@ -295,9 +297,9 @@ def without_decay(update: Update, *arguments: Any) -> Any:
 def decay_in_the_gradient(update: Update, weight: Floats, gradient: Floats, *rest: Any) -> Any:
     """Adam with L2, as before AdamW."""
     plain = Update(update.rule, update.momentum, 0.0)
-    slots, (_, *scalars), sqrt = rest
+    slots, (_, *scalars), arithmetic = rest
     return rules.adamw_pytorch(
-        plain, weight, gradient + update.weight_decay * weight, slots, (1.0, *scalars), sqrt
+        plain, weight, gradient + update.weight_decay * weight, slots, (1.0, *scalars), arithmetic
     )
 
 
@@ -306,10 +308,10 @@ def corrections_a_step_behind(update: Update, step: int, rate: float) -> Any:
 
 
 def second_moment_of_the_mean(
-    update: Update, weight: Floats, gradient: Floats, slots: Any, scalars: Any, sqrt: Any
+    update: Update, weight: Floats, gradient: Floats, slots: Any, scalars: Any, arithmetic: Any
 ) -> Any:
     """The first moment squared, for the square's moment."""
-    new, (first, second) = rules.adamw_pytorch(update, weight, gradient, slots, scalars, sqrt)
+    new, (first, second) = rules.adamw_pytorch(update, weight, gradient, slots, scalars, arithmetic)
     return new, (first, second - 0.001 * gradient**2 + 0.001 * first**2)
 
 
@@ -354,3 +356,17 @@ def test_another_constant_is_noticed(
     monkeypatch.setattr(rules, name, value)
     result = updated(Update(rule, MOMENTUM, DECAY), START)
     assert np.abs(result - written_out(rule, START)).max() > 1e4 * EXACT
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_frameworks_own_axpy_is_the_same_rule(rule: str) -> None:
+    update = Update(rule, 0.9, 0.01)
+    random = np.random.Generator(np.random.Philox(4))
+    w, g, *kept = (torch.from_numpy(random.standard_normal(50)) for _ in range(4))
+    slots = tuple(slot.abs() for slot in kept[: len(update.slots)])
+    scalars = update.scalars(2, 0.05)
+    before = [each.clone() for each in (w, g, *slots)]
+    own = Arithmetic(torch.sqrt, lambda a, x, y: torch.add(y, x, alpha=a))
+    plain, found = (update(w, g, slots, scalars, each) for each in (Arithmetic(torch.sqrt), own))
+    torch.testing.assert_close(found, plain, rtol=1e-14, atol=1e-14)
+    assert all(map(torch.equal, before, (w, g, *slots))), "nothing is written over"

@@ -314,10 +314,9 @@ class ReLU(CaffeLayer, keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Each element, rectified; Keras's own slope is a float32 on TensorFlow."""
-        rectified = ops.relu(inputs)
         if not self.negative_slope:
-            return rectified
-        return rectified - ops.relu(-inputs) * self.negative_slope
+            return kernel("relu")(inputs)
+        return ops.relu(inputs) - ops.relu(-inputs) * self.negative_slope
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The input's shape."""

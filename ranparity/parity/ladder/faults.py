@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ranparity.errors import InputError
 from ranparity.parity.ladder import feed
 from ranparity.parity.ladder.case import Case
-from ranparity.training.update import Root, Tensor, Tensors, Update, Updated
+from ranparity.training.update import Arithmetic, Tensor, Tensors, Update, Updated
 
 Array = NDArray[np.float32]
 Batch = tuple[Array, Array]
@@ -409,53 +409,83 @@ class Other(Update):
     function: Callable[..., Updated]
 
     def __call__(
-        self, weight: Tensor, gradient: Tensor, slots: Tensors, scalars: Tensors, sqrt: Root
+        self,
+        weight: Tensor,
+        gradient: Tensor,
+        slots: Tensors,
+        scalars: Tensors,
+        arithmetic: Arithmetic,
     ) -> Updated:
         """Do what the function does."""
-        return self.function(self.inner, weight, gradient, slots, scalars, sqrt)
+        return self.function(self.inner, weight, gradient, slots, scalars, arithmetic)
 
 
 def _decoupled(
-    update: Update, w: Tensor, g: Tensor, slots: Tensors, scalars: Tensors, sqrt: Root
+    update: Update,
+    w: Tensor,
+    g: Tensor,
+    slots: Tensors,
+    scalars: Tensors,
+    arithmetic: Arithmetic,
 ) -> Updated:
     """Decay apart from the gradient, as Keras's `SGD(weight_decay=)`."""
     plain = dataclasses.replace(update, weight_decay=0.0)
-    moved, kept = plain(w, g, slots, scalars, sqrt)
+    moved, kept = plain(w, g, slots, scalars, arithmetic)
     return moved - scalars[0] * update.weight_decay * w, kept
 
 
 def _rate_outside(
-    update: Update, w: Tensor, g: Tensor, slots: Tensors, scalars: Tensors, sqrt: Root
+    update: Update,
+    w: Tensor,
+    g: Tensor,
+    slots: Tensors,
+    scalars: Tensors,
+    arithmetic: Arithmetic,
 ) -> Updated:
     """The learning rate is not in the velocity, as in PyTorch's SGD."""
-    del sqrt
+    del arithmetic
     velocity = update.momentum * slots[0] + g + update.weight_decay * w
     return w - scalars[0] * (g + update.weight_decay * w + update.momentum * velocity), (velocity,)
 
 
 def _clipped(
-    update: Update, w: Tensor, g: Tensor, slots: Tensors, scalars: Tensors, sqrt: Root
+    update: Update,
+    w: Tensor,
+    g: Tensor,
+    slots: Tensors,
+    scalars: Tensors,
+    arithmetic: Arithmetic,
 ) -> Updated:
     """Each gradient is cut to a norm of a tenth."""
     from keras import ops
 
-    norm = sqrt(ops.sum(g * g))
-    return update(w, g * (0.1 / (norm + 0.1)), slots, scalars, sqrt)
+    norm = arithmetic.sqrt(ops.sum(g * g))
+    return update(w, g * (0.1 / (norm + 0.1)), slots, scalars, arithmetic)
 
 
 def _forgetting(
-    update: Update, w: Tensor, g: Tensor, slots: Tensors, scalars: Tensors, sqrt: Root
+    update: Update,
+    w: Tensor,
+    g: Tensor,
+    slots: Tensors,
+    scalars: Tensors,
+    arithmetic: Arithmetic,
 ) -> Updated:
     """What was kept is lost at every step."""
-    return update(w, g, tuple(0 * slot for slot in slots), scalars, sqrt)
+    return update(w, g, tuple(0 * slot for slot in slots), scalars, arithmetic)
 
 
 def _bare_of_scales(
-    update: Update, w: Tensor, g: Tensor, slots: Tensors, scalars: Tensors, sqrt: Root
+    update: Update,
+    w: Tensor,
+    g: Tensor,
+    slots: Tensors,
+    scalars: Tensors,
+    arithmetic: Arithmetic,
 ) -> Updated:
     """No decay of BN's scales and shifts, nor of biases."""
     decay = update.weight_decay if len(w.shape) > 1 else 0.0
-    return dataclasses.replace(update, weight_decay=decay)(w, g, slots, scalars, sqrt)
+    return dataclasses.replace(update, weight_decay=decay)(w, g, slots, scalars, arithmetic)
 
 
 def _smoothed(images: Array, targets: Array) -> Batch:
@@ -591,7 +621,7 @@ PLANTED: dict[str, Planted] = {
     "conv-turned": Planted(
         "a convolution's kernel is turned",
         _layer("Convolution", _calling(_turned_kernel), _is_spread),
-        (RESNET, LOCAL),
+        (RESNET,),
     ),
     "conv-reduced": Planted(
         "a convolution's inputs are rounded to bfloat16",
@@ -608,7 +638,7 @@ PLANTED: dict[str, Planted] = {
     "pool-average": Planted(
         "a pool averages",
         _layer("CaffePool", _calling(_averaged), _is_max),
-        (E4040,),
+        (IMAGENET,),
     ),
     "interp-half-pixel": Planted(
         "a mask is resized without aligned corners",
@@ -625,13 +655,13 @@ PLANTED: dict[str, Planted] = {
     "interp-reference-added": Planted(
         "Interp's size reference is added to what it gives",
         _layer("Interp", _calling(_reference_added), _same_channels),
-        (PREACTIVATION, TENGSHAOFENG),
+        (PREACTIVATION,),
         source="tengshaofeng",
     ),
     "bn-eps": Planted(
         "a BN's eps is 1e-3",
         _layer("BN", _set(epsilon=1e-3)),
-        (RESNET, NAIVE),
+        (RESNET,),
         source="Keras's default",
     ),
     "bn-momentum": Planted(
@@ -666,17 +696,17 @@ PLANTED: dict[str, Planted] = {
     "relu-dropped": Planted(
         "a ReLU is left out",
         _layer("ReLU", _calling(_passed), _is_a_map),
-        (RESNET, NO_SKIP),
+        (RESNET,),
     ),
     "relu-leaky": Planted(
         "a ReLU lets a hundredth of negative values pass",
         _layer("ReLU", _calling(_leaky), _is_a_map),
-        (DEEP,),
+        (RESNET,),
     ),
     "relu-six": Planted(
         "a ReLU ends at 6",
         _layer("ReLU", _calling(_relu_of_six), _is_a_map),
-        (RESNEXT,),
+        (RESNET,),
         source="mobile nets",
     ),
     "sigmoid-hard": Planted(
@@ -694,7 +724,7 @@ PLANTED: dict[str, Planted] = {
     "eltwise-product": Planted(
         "a sum is a product",
         _layer("Eltwise", _calling(_product_for_sum), _sums),
-        (RESNEXT,),
+        (RESNET,),
     ),
     "eltwise-gradient-halved": Planted(
         "half the gradient passes to a sum's last input",
@@ -771,7 +801,7 @@ PLANTED: dict[str, Planted] = {
     "velocity-lost": Planted(
         "what was kept is lost at every step",
         lambda: Rule(_forgetting),
-        (RESNET, DIVERSITY),
+        (RESNET,),
         one_layer=False,
     ),
     "gradients-clipped": Planted(
@@ -802,33 +832,33 @@ PLANTED: dict[str, Planted] = {
     "batches-swapped": Planted(
         "each two batches change places",
         Order,
-        (RESNET,),
+        (RESNET, DIVERSITY),
         one_layer=False,
     ),
     "labels-of-neighbours": Planted(
         "each image has its neighbour's label",
         lambda: Data(_labels_of_neighbours),
-        (RESNET,),
+        (RESNET, RESNEXT, LOCAL),
         one_layer=False,
     ),
     "last-image-repeated": Planted(
         "a batch's last image is the one before it",
         lambda: Data(_last_repeated),
-        (RESNET,),
+        (RESNET, NAIVE),
         one_layer=False,
         source="a loader that fills up",
     ),
     "colours-swapped": Planted(
         "images are BGR",
         lambda: Data(_other_colours),
-        (RESNET,),
+        (RESNET, DEEP, TENGSHAOFENG),
         one_layer=False,
         source="OpenCV's readers",
     ),
     "labels-smoothed": Planted(
         "labels are smoothed by .1",
         lambda: Data(_smoothed),
-        (RESNET,),
+        (RESNET, NO_SKIP),
         one_layer=False,
     ),
     "loss-summed": Planted(

@@ -41,7 +41,7 @@ from ranparity.parity.ladder.store import Store, Writer
 from ranparity.parity.ladder.worker import Moment
 from ranparity.training import variables
 from ranparity.training.backends import Backend, Trainer
-from ranparity.training.update import IDLE, Update
+from ranparity.training.update import IDLE, Arithmetic, Update
 from ranparity.training.variables import Model
 
 Array = NDArray[Any]
@@ -255,7 +255,7 @@ class Executed:
                 np.asarray(moment.slots[f"{name}/{slot}"], np.float64) for slot in self._rule.slots
             )
             moved, slots_after = self._rule(
-                np.asarray(start, np.float64), slope, before, scalars, np.sqrt
+                np.asarray(start, np.float64), slope, before, scalars, Arithmetic(np.sqrt)
             )
             yield f"weight/{name}", _noisy(moved, f"weight/{name}", 1, noise)
             for slot, value in zip(self._rule.slots, slots_after, strict=True):

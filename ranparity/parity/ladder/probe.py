@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ranparity.models.building import deep, functional
 from ranparity.models.describe import tops
-from ranparity.training.update import Root, Tensor, Tensors, Update, Updated
+from ranparity.training.update import Arithmetic, Tensor, Tensors, Update, Updated
 from ranparity.training.variables import Model
 
 GRADIENT = "gradient"
@@ -118,10 +118,15 @@ class Recording(Update):
         return (*self.inner.slots, GRADIENT)
 
     def __call__(
-        self, weight: Tensor, gradient: Tensor, slots: Tensors, scalars: Tensors, sqrt: Root
+        self,
+        weight: Tensor,
+        gradient: Tensor,
+        slots: Tensors,
+        scalars: Tensors,
+        arithmetic: Arithmetic,
     ) -> Updated:
         """Update as the rule does."""
-        moved, kept = self.inner(weight, gradient, slots[:-1], scalars, sqrt)
+        moved, kept = self.inner(weight, gradient, slots[:-1], scalars, arithmetic)
         return moved, (*kept, gradient)
 
 

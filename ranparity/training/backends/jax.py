@@ -14,7 +14,7 @@ from ranparity import memory
 from ranparity.training import variables
 from ranparity.training.backends import compiled
 from ranparity.training.backends.bookkeeping import Bookkeeping
-from ranparity.training.update import Update
+from ranparity.training.update import Arithmetic, Update
 from ranparity.training.variables import Model, State
 
 _GPU_FLAG = "--xla_gpu_deterministic_ops=true"
@@ -71,6 +71,8 @@ class JaxTrainer:
         self._others: list[Any] = []
         self._slots: list[Any] = []
         self._take(values, self._books.empty_slots())
+        arithmetic = Arithmetic(jax.numpy.sqrt)
+        self._move = jax.jit(functools.partial(update, arithmetic=arithmetic))  # once a shape
         self._step = jax.jit(self._traced_step, donate_argnums=(0, 1, 2))
         self._infer = jax.jit(self._traced_logits)
 
@@ -143,9 +145,8 @@ class JaxTrainer:
         """Forward, backward and update; gives the three lists after the step, and the loss."""
         differentiate = self._jax.value_and_grad(self._loss, has_aux=True)
         (loss, others), gradients = differentiate(weights, others, images, targets)
-        sqrt = self._jax.numpy.sqrt
         updated = [
-            self._books.update(weight, gradient, kept, scalars, sqrt)
+            self._move(weight, gradient, kept, scalars)
             for weight, gradient, kept in zip(weights, gradients, slots, strict=True)
         ]
         return [new for new, _ in updated], others, [kept for _, kept in updated], loss

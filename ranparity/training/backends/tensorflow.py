@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ranparity.training import variables
 from ranparity.training.backends.bookkeeping import Bookkeeping
 from ranparity.training.backends.startup import is_error, stderr_filtered
-from ranparity.training.update import Update
+from ranparity.training.update import Arithmetic, Update
 from ranparity.training.variables import Model, State
 
 
@@ -121,7 +121,7 @@ class TensorFlowTrainer:
         for weight, gradient, slots in zip(self._weights, gradients, self._slots, strict=True):
             before = tuple(slot.read_value() for slot in slots)
             moved, after = self._books.update(
-                weight.read_value(), gradient, before, scalars, tf.sqrt
+                weight.read_value(), gradient, before, scalars, Arithmetic(tf.sqrt)
             )
             weight.assign(moved)
             for slot, value in zip(slots, after, strict=True):

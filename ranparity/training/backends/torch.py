@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ranparity.training import variables
 from ranparity.training.backends.bookkeeping import Bookkeeping
 from ranparity.training.backends.lean import Lean
-from ranparity.training.update import Update
+from ranparity.training.update import Arithmetic, Update
 from ranparity.training.variables import Model, State
 
 
@@ -68,6 +68,7 @@ class TorchTrainer:
             weight.data = _arranged(weight.data)
         self._device = self._weights[0].device
         self._slots = self._tensors(self._books.empty_slots())
+        self._arithmetic = Arithmetic(torch.sqrt, lambda a, x, y: torch.add(y, x, alpha=a))
 
     def step(
         self,
@@ -78,8 +79,7 @@ class TorchTrainer:
         """Take one step; see `Trainer.step`."""
         torch = self._torch
         images, targets = self._books.batch(images, targets)
-        with self._lean.running() as model:
-            logits = model(self._tensor(images), training=True)
+        logits = self._lean(self._tensor(images), training=True)
         loss = torch.nn.functional.cross_entropy(logits, self._tensor(targets))
         for penalty in self._books.model.losses:  # of this call: each begins with none
             loss = loss + penalty
@@ -91,8 +91,8 @@ class TorchTrainer:
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[Any]:
         """Give the outputs in inference mode; see `Trainer.logits`."""
-        with self._torch.no_grad(), self._lean.running() as model:
-            outputs = model(self._tensor(images), training=False)
+        with self._torch.no_grad():
+            outputs = self._lean(self._tensor(images), training=False)
         return _array(outputs)
 
     def weights(self) -> dict[str, NDArray[Any]]:
@@ -120,10 +120,9 @@ class TorchTrainer:
     def _move(self, index: int, gradient: Any, scalars: Sequence[float]) -> None:
         """Update one weight and its slots."""
         weight, slots = self._weights[index], self._slots[index]
-        moved, self._slots[index] = self._books.update(
-            weight, gradient, tuple(slots), tuple(scalars), self._torch.sqrt
+        weight.data, self._slots[index] = self._books.update(
+            weight.data, gradient, tuple(slots), tuple(scalars), self._arithmetic
         )
-        weight.copy_(moved)
 
     def _tensor(self, array: NDArray[Any]) -> Any:
         return self._torch.tensor(array.astype(self._books.dtype), device=self._device)

@@ -103,6 +103,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def growth(session: nox.Session) -> None:
+    """Times steps as the batch, the depth and the width grow, into reports/data; half an hour."""
+    install(session, "all")
+    out = [] if session.posargs else ["--out", "reports/data/growth.json"]
+    session.run("ranparity", "bench", "--growth", *out, *session.posargs)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Gives any bytes to the readers of Caffe's files, led by coverage; ten minutes."""
     install(session, "fuzz")

@@ -58,7 +58,10 @@ def stream(backend: str, module: str, arguments: Sequence[str]) -> Iterator[dict
 
 @contextlib.contextmanager
 def answering(
-    backend: str, module: str, arguments: Sequence[str]
+    backend: str,
+    module: str,
+    arguments: Sequence[str],
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Callable[[Mapping[str, Any] | None], dict[str, Any]]]:
     """Runs a worker that reads an object a line and prints one for each; ends it afterwards.
 
@@ -66,12 +69,14 @@ def answering(
         backend: What KERAS_BACKEND is set to.
         module: The module to run.
         arguments: Its command line.
+        variables: Of its environment, beside this process's.
 
     Yields:
         What gives the worker an object and returns its next; with None it only waits. It raises
         `InputError` or `WorkerError` where the worker has ended, as `stream` does.
     """
-    with _started(backend, module, arguments, subprocess.PIPE) as (process, errors):
+    started = _started(backend, module, arguments, subprocess.PIPE, variables)
+    with started as (process, errors):
         assert process.stdin is not None  # noqa: S101  (PIPE was asked for, twice)
         assert process.stdout is not None  # noqa: S101
         objects, asked = _objects(process.stdout), process.stdin
@@ -91,10 +96,15 @@ def answering(
 
 @contextlib.contextmanager
 def _started(
-    backend: str, module: str, arguments: Sequence[str], stdin: int | None = None
+    backend: str,
+    module: str,
+    arguments: Sequence[str],
+    stdin: int | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[subprocess.Popen[str], IO[bytes]]]:
     """A worker's process, which is ended afterwards, and the file of what it says on stderr."""
-    environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    own = {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = os.environ | own | dict(variables or {})
     with (
         tempfile.TemporaryFile("w+b") as errors,
         subprocess.Popen(

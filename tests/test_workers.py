@@ -255,14 +255,15 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], An
 
     def started(program: str) -> Any:
         (tmp_path / "a_worker.py").write_text(textwrap.dedent(program))
-        return answering("jax", "a_worker", ["argument"])
+        return answering("jax", "a_worker", ["argument"], {"OWN": "set"})
 
     return started
 
 
 ECHO = """
     import json, os, sys
-    print(json.dumps({"process": os.getpid(), "arguments": sys.argv[1:]}), flush=True)
+    told = {"arguments": sys.argv[1:], "own": os.environ["OWN"]}
+    print(json.dumps({"process": os.getpid(), **told}), flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
         if asked == {"die": True}:
@@ -275,7 +276,8 @@ ECHO = """
 def test_a_worker_answers_what_it_is_asked_and_is_ended(asked: Callable[[str], Any]) -> None:
     with asked(ECHO) as ask:
         first = ask(None)
-        assert first["arguments"] == ["argument"]
+        assert (first["arguments"], first["own"]) == (["argument"], "set")
+        assert "OWN" not in os.environ
         for number in range(3):
             assert ask({"n": number}) == {"got": {"n": number}}
         assert not ended(first["process"])

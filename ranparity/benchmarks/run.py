@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import statistics
 import tempfile
 import time
@@ -118,16 +117,18 @@ def _best_layout(case: Case, say: Say) -> tuple[str, dict[str, float]]:
     """The layout of the native net's maps whose step is the faster, and the seconds of each."""
     seconds = {}
     for layout in LAYOUTS:
-        with _worker(case, Way(NATIVE, "torch", layout)) as (ask, _):
+        with opened(case, Way(NATIVE, "torch", layout)) as (ask, _):
             seconds[layout] = min(_asked(ask, STEP, 4)["seconds"][1:])
         say(f"native on torch, {layout}: {seconds[layout]:.3f} s a step")
     return min(seconds, key=lambda layout: seconds[layout]), seconds
 
 
 @contextlib.contextmanager
-def _worker(case: Case, way: Way) -> Iterator[tuple[Ask, dict[str, Any]]]:
+def opened(
+    case: Case, way: Way, variables: Mapping[str, str] | None = None
+) -> Iterator[tuple[Ask, dict[str, Any]]]:
     """A process that has built a net, and what it said then."""
-    with answering(way.backend, WORKER, [told(case, way)]) as ask:
+    with answering(way.backend, WORKER, [told(case, way)], variables) as ask:
         yield ask, ask(None)
 
 
@@ -138,9 +139,10 @@ def _asked(ask: Ask, what: str, count: int) -> dict[str, Any]:
 def _starts(case: Case, way: Way, say: Say) -> dict[str, Start]:
     """A first start, with nothing kept from before, and a second one."""
     found = {}
-    with tempfile.TemporaryDirectory() as folder, _environment(CACHE, folder, way):
+    with tempfile.TemporaryDirectory() as folder:
+        kept = {CACHE: folder} if way.implementation == OURS else {}  # plain Keras keeps nothing
         for when in ("cold", "warm"):
-            found[when] = start = _start(case, way)
+            found[when] = start = _start(case, way, kept)
             say(
                 f"{way}, {when} start: built after {start.built:.1f} s, first step "
                 f"{start.first:.1f} s, then {start.steady:.2f} s"
@@ -148,24 +150,9 @@ def _starts(case: Case, way: Way, say: Say) -> dict[str, Start]:
     return found
 
 
-@contextlib.contextmanager
-def _environment(name: str, value: str, way: Way) -> Iterator[None]:
-    """A variable, set for a while for our own processes: plain Keras keeps nothing by itself."""
-    before = os.environ.get(name)
-    if way.implementation == OURS:
-        os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is not None:
-            os.environ[name] = before
-        elif name in os.environ:
-            del os.environ[name]
-
-
-def _start(case: Case, way: Way) -> Start:
+def _start(case: Case, way: Way, variables: Mapping[str, str]) -> Start:
     begun = time.perf_counter()
-    with _worker(case, way) as (ask, _):
+    with opened(case, way, variables) as (ask, _):
         built = time.perf_counter() - begun
         found = _asked(ask, STEP, STEPS_AT_START)
     first, *others = found["seconds"]
@@ -175,8 +162,8 @@ def _start(case: Case, way: Way) -> Start:
 def _in_turns(case: Case, ways: Sequence[Way], rounds: int, say: Say) -> dict[Way, Times]:
     """Each way's times, round by round; the order turns, so that none is always the first."""
     with contextlib.ExitStack() as stack:
-        opened = {way: stack.enter_context(_worker(case, way)) for way in ways}
-        asks = {way: ask for way, (ask, _) in opened.items()}
+        workers = {way: stack.enter_context(opened(case, way)) for way in ways}
+        asks = {way: ask for way, (ask, _) in workers.items()}
         peaks = {way: _asked(ask, FORWARD, 1)["peak_memory_bytes"] for way, ask in asks.items()}
         seconds: dict[Way, dict[str, list[float]]] = {way: {} for way in ways}
         for what in (FORWARD, STEP, PRODUCT):
@@ -191,7 +178,7 @@ def _in_turns(case: Case, ways: Sequence[Way], rounds: int, say: Say) -> dict[Wa
             say(f"{what}: {each}")
         return {
             way: Times(seconds[way], peaks[way], said["environment"])
-            for way, (_, said) in opened.items()
+            for way, (_, said) in workers.items()
         }
 
 

@@ -33,6 +33,7 @@ from ranparity.errors import InputError
 from ranparity.workers import serve
 
 PRODUCT = "matrix_product"
+FORGET = "forget"  # the most memory that the process has had until now
 SIDE = 2048  # of the matrices whose product is the measure of a machine
 HIDDEN = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}  # what keeps frameworks on the CPU
 
@@ -135,6 +136,7 @@ def main(arguments: Sequence[str]) -> None:
         STEP: lambda: subject.training_step(images, targets),
         FORWARD: lambda: subject.forward(images),
         PRODUCT: product,
+        FORGET: memory.forget_peak,
     }
     _say({"environment": place})
     for line in sys.stdin:

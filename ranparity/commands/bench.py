@@ -74,19 +74,27 @@ def add_parser(commands: Any) -> None:
         metavar="FILE",
         help="also write what was found there, beside what it has of other nets and batch sizes",
     )
+    add(
+        "--growth",
+        action="store_true",
+        help="instead, time our step alone as the batch, the depth (56 to 452) and the width grow, "
+        "with CIFAR nets; with --out what is there already is passed over",
+    )
     parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Times the nets and prints what they took."""
+    names = arguments.backends.split(",")
+    for name in ("torch", *names):
+        backends.choose(name, {}, "--backends")
+    if arguments.growth:
+        return _grow(arguments, names)
     cases = [
         case_of(name, _positive("--batch-size", arguments.batch_size), arguments.device)
         for name in arguments.models or [MODEL]
     ]
     _positive("--rounds", arguments.rounds)
-    names = arguments.backends.split(",")
-    for name in ("torch", *names):
-        backends.choose(name, {}, "--backends")
     from ranparity.benchmarks import records
     from ranparity.benchmarks.run import bench
     from ranparity.parity.sessions import say
@@ -106,6 +114,37 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(records.joined(found), indent=1))
     return 0
+
+
+def _grow(arguments: argparse.Namespace, names: list[str]) -> int:
+    """Times what grows; gives 1 where something could not be run."""
+    if arguments.models or arguments.batch_size:
+        raise InputError("--growth has nets and batches of its own: leave out MODEL, --batch-size")
+    from tabulate import tabulate
+
+    from ranparity.benchmarks import growth
+    from ranparity.parity import sessions
+
+    book = growth.Book(arguments.out, sessions.source())
+    well = growth.run(book, names, arguments.device, sessions.say)
+    if arguments.json:
+        print(json.dumps(book.content, indent=1))
+        return 0 if well else 1
+    rows = [
+        [row["model"], row["batch_size"], row["backend"], *_grown(row)]
+        for row in book.content["points"]
+    ]
+    headers = ("model", "batch", "backend", "seconds", "images/s", "MiB")
+    print(tabulate(rows, headers=headers, disable_numparse=True))
+    return 0 if well else 1
+
+
+def _grown(row: dict[str, Any]) -> list[str]:
+    if "error" in row:
+        return ["failed", "", ""]
+    peak = row["peak_memory_bytes"]
+    shown = "" if peak is None else f"{peak / MEBI:,.0f}"
+    return [f"{row['seconds']:.3f}", f"{row['images_per_second']:.1f}", shown]
 
 
 def _positive(option: str, value: int | None) -> int | None:

@@ -24,6 +24,7 @@ from ranparity.report.document import (
     text,
 )
 from ranparity.report.endurance_record import EnduranceRecord
+from ranparity.report.growth_record import GROWTH
 from ranparity.report.ladder_record import LadderRecord, ProofRecord
 from ranparity.report.reading import clean
 from ranparity.report.records import Evidence
@@ -101,6 +102,9 @@ def places(evidence: Evidence) -> list[Place]:
         for net in (evidence.bench.nets if evidence.bench else ())
         for way, place in net.environments.items()
     ]
+    grown = evidence.growth
+    for name, place in (grown.environments or {}).items() if grown else ():
+        found.append(_place(f"growth, {name}", GROWTH, name, place))
     tried = evidence.directions
     if tried and tried.experiments:
         found.append(_place("directions", DIRECTIONS, tried.backend, tried.environment))

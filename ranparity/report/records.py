@@ -11,6 +11,7 @@
     data/ladder-proof.json           that their judge is right, as `nox -s ladder` does
     data/opinions.json               level 1 of prototxts, as `nox -s second-opinion` does
     data/bench.json                  seconds of steps and passes, as `nox -s bench` does
+    data/growth.json                 the same as nets and batches grow, as `nox -s growth` does
     data/zoo-<backend>.json          every net run once, and short trainings, as `nox -s zoo` does
 
 Each may hold "error" in place of its evidence: why there is none. Keys that are not known are
@@ -32,6 +33,7 @@ from ranparity.report import (
     direction_record,
     endurance_record,
     features_record,
+    growth_record,
     ladder_record,
     masks_record,
     zoo_record,
@@ -42,6 +44,7 @@ from ranparity.report.check_record import CheckRecord
 from ranparity.report.direction_record import DIRECTIONS, DirectionRecord
 from ranparity.report.endurance_record import EnduranceRecord
 from ranparity.report.features_record import FeaturesRecord
+from ranparity.report.growth_record import GROWTH, GrowthRecord
 from ranparity.report.ladder_record import (
     LADDER,
     OPINIONS,
@@ -61,7 +64,7 @@ Files = Mapping[str, bytes]  # by path relative to the reports folder, with "/"
 TRAINING = ("run.json", "steps.jsonl", "epochs.csv")
 PICTURES = (masks_record.FILE, masks_record.PICTURE, features_record.FILE)
 RUN_FILES = (*TRAINING, *PICTURES)
-ALONE = (ALTERATIONS, DIRECTIONS, LADDER, QUICK, PROOF, OPINIONS, BENCH)
+ALONE = (ALTERATIONS, DIRECTIONS, LADDER, QUICK, PROOF, OPINIONS, BENCH, GROWTH)
 _RUN = re.compile(r"data/runs/([^/]+)/[^/]+")
 
 
@@ -85,6 +88,7 @@ class Evidence:
         proof: What became of the ladder's judge, if it was tried.
         opinions: Level 1 of prototxts, if they were run.
         bench: How long steps and passes take, if they were timed.
+        growth: The same as nets and batches grow.
     """
 
     backends: tuple[str, ...]
@@ -102,6 +106,7 @@ class Evidence:
     proof: ProofRecord | None = None
     opinions: LadderRecord | None = None
     bench: BenchRecord | None = None
+    growth: GrowthRecord | None = None
 
     @property
     def trained(self) -> set[str]:
@@ -195,6 +200,7 @@ def evidence(files: Files) -> Evidence:
         proof=ladder_record.read_proof(files[PROOF]) if PROOF in files else None,
         opinions=ladder_record.read(files[OPINIONS], OPINIONS) if OPINIONS in files else None,
         bench=bench_record.read(files[BENCH]) if BENCH in files else None,
+        growth=growth_record.read(files[GROWTH]) if GROWTH in files else None,
     )
 
 

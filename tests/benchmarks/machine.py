@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ranparity.benchmarks import run
-from ranparity.benchmarks.case import FORWARD, LAYOUTS, OURS, STEP, Way, heard
+from ranparity.benchmarks.case import FORWARD, LAYOUTS, STEP, Way, heard
 from ranparity.benchmarks.run import CACHE
-from ranparity.benchmarks.worker import PRODUCT
+from ranparity.benchmarks.worker import FORGET, PRODUCT
 
 SECONDS = {STEP: 3.0, FORWARD: 1.0, PRODUCT: 0.5}
 FACTORS = {"ranparity": 0.5, "keras": 2.0, "native": 1.0}
@@ -21,20 +20,29 @@ class Machine:
 
     def __init__(self) -> None:
         self.turns: list[tuple[Way, str]] = []
-        self.caches: list[str | None] = []
+        self.caches: list[tuple[str, str | None]] = []
 
     @contextlib.contextmanager
-    def answering(self, backend: str, module: str, arguments: Sequence[str]) -> Iterator[Any]:
+    def answering(
+        self,
+        backend: str,
+        module: str,
+        arguments: Sequence[str],
+        variables: Mapping[str, str] | None = None,
+    ) -> Iterator[Any]:
         _, way = heard(arguments[0])
         assert (backend, module) == (way.backend, run.WORKER)
-        self.caches.append(os.environ.get(CACHE) if way.implementation == OURS else None)
-        asked = {STEP: 0, FORWARD: 0, PRODUCT: 0}
+        self.caches.append((way.implementation, (variables or {}).get(CACHE)))
+        asked, forgotten = {STEP: 0, FORWARD: 0, PRODUCT: 0}, {"seen": 0}
 
         def ask(request: Mapping[str, Any] | None) -> dict[str, Any]:
             if request is None:
                 return {"environment": {"framework": way.backend}}
             what, count = request["what"], request["count"]
             self.turns.append((way, what))
+            if what == FORGET:
+                forgotten["seen"] = sum(asked.values())
+                return {"seconds": [0.0], "peak_memory_bytes": 0}
             asked[what] += count
             factor = FACTORS[way.implementation] * (2 if way.layout == LAYOUTS[0] else 1)
             if what == PRODUCT:
@@ -42,7 +50,7 @@ class Machine:
             busy = 1 + asked[what]
             return {
                 "seconds": [SECONDS[what] * factor * busy] * count,
-                "peak_memory_bytes": 100 * sum(asked.values()),
+                "peak_memory_bytes": 100 * (sum(asked.values()) - forgotten["seen"]),
             }
 
         yield ask

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from ranparity import cli
-from ranparity.benchmarks import run
+from ranparity.benchmarks import growth, run
 from ranparity.benchmarks.case import Case
+from ranparity.workers import WorkerError
+from tests.benchmarks.machine import Machine
 
 MODEL = "resnet18-cifar"
 
@@ -77,3 +79,38 @@ def test_what_it_cannot_do_is_a_line(
 ) -> None:
     assert cli.main(["bench", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_growth_has_a_table_a_record_and_nets_of_its_own(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "answering", Machine().answering)
+    monkeypatch.setattr(
+        growth, "points", lambda: [growth.Point("attention56-cifar@8", width=0.125)]
+    )
+    path = tmp_path / "growth.json"
+    arguments = ["bench", "--growth", "--backends", "torch", "--out", str(path)]
+    assert cli.main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert " ".join(out.splitlines()[-1].split()) == "attention56-cifar@8 16 torch 9.000 1.8 0"
+    assert err.startswith("1/1 attention56-cifar@8, batch 16, torch: ")
+    assert cli.main([*arguments, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == json.loads(path.read_text())
+    assert err == "", "what is there is not done again"
+    assert cli.main(["bench", "attention56", "--growth"]) == 2
+    assert "--growth has nets and batches of its own" in capsys.readouterr().err
+
+
+def test_growth_that_fails_is_a_row_and_the_exit_status(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> Any:
+        raise WorkerError("killed by signal 9")
+
+    monkeypatch.setattr(run, "answering", killed)
+    monkeypatch.setattr(growth, "points", lambda: [growth.Point("attention452-cifar", depth=452)])
+    assert cli.main(["bench", "--growth", "--backends", "torch"]) == 1
+    out, err = capsys.readouterr()
+    assert out.split()[-1] == "failed"
+    assert "failed: killed by signal 9" in err

@@ -1,0 +1,139 @@
+"""How a step's seconds and memory grow with the batch, the net's depth and its width."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ranparity.benchmarks.case import OURS, STEP, Case, Way
+from ranparity.benchmarks.run import opened
+from ranparity.benchmarks.worker import FORGET
+from ranparity.errors import InputError
+from ranparity.files import check_writable, write_text
+from ranparity.parity.sessions import read_record
+from ranparity.workers import WorkerError
+
+NET, BATCH = "attention56-cifar", 16
+DEPTHS = (56, 92, 128, 164, 236, 452)
+BATCHES = (4, 8, 16, 32, 64, 128)
+NARROWER = (8, 4, 2, 1)  # every width of the net, divided by these
+WARM_UP, STEPS = 2, 3
+Say = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One of the nets that are compared; they differ from the first in one thing.
+
+    Attributes:
+        model: The net.
+        batch_size: Images of a batch.
+        depth: The net's layers as its name counts them.
+        width: Of its maps, as a part of the net's own.
+    """
+
+    model: str
+    batch_size: int = BATCH
+    depth: int = DEPTHS[0]
+    width: float = 1.0
+
+
+def points() -> list[Point]:
+    """Give every net and batch, each once."""
+    found = [Point(NET, batch_size=batch) for batch in BATCHES]
+    for depth in DEPTHS:
+        found.append(Point(re.sub(r"\d+", str(depth), NET, count=1), depth=depth))
+    for factor in NARROWER:
+        found.append(Point(f"{NET}@{factor}" if factor > 1 else NET, width=1 / factor))
+    return list(dict.fromkeys(found))
+
+
+class Book:
+    """The record of growth, written again after each point.
+
+    Args:
+        path: Its file; None keeps no record.
+        source: Digest of this package's source.
+
+    Raises:
+        InputError: What is there is no such record.
+    """
+
+    def __init__(self, path: Path | None, source: str) -> None:
+        self._path, self._source = path, source
+        self.content: dict[str, Any] = {"points": [], "environments": {}}
+        if path:
+            check_writable(path)
+            self.content = read_record(path, "ranparity bench --growth", _check) or self.content
+
+    def lacks(self, point: Point, backend: str) -> bool:
+        """Whether it has no such point of this source."""
+        return not any(
+            _key(row) == (*dataclasses.astuple(point), backend)
+            and row["source_digest"] == self._source
+            and "error" not in row
+            for row in self.content["points"]
+        )
+
+    def add(self, row: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
+        """Take a point in, in the place of what was there of it."""
+        others = [other for other in self.content["points"] if _key(other) != _key(row)]
+        self.content["points"] = [*others, {**row, "source_digest": self._source}]
+        if environment:
+            self.content["environments"][row["backend"]] = dict(environment)
+        if self._path:
+            write_text(self._path, json.dumps(self.content, indent=1, allow_nan=False) + "\n")
+
+
+def run(book: Book, names: Sequence[str], device: str, say: Say) -> bool:
+    """Time a step of every net that the book lacks, each in a process of its own.
+
+    Args:
+        book: The record.
+        names: The backends.
+        device: One of `case.DEVICES`.
+        say: Is told what goes on, a line at a time.
+
+    Returns:
+        Whether every one of them could be run: one that asks for too much memory is ended.
+    """
+    well = True
+    todo = [(point, name) for point in points() for name in names if book.lacks(point, name)]
+    for number, (point, name) in enumerate(todo, 1):
+        row = dataclasses.asdict(point) | {"backend": name}
+        environment: Mapping[str, Any] = {}
+        try:
+            found, environment = _measured(point, name, device)
+            shown = f"{found['seconds']:.3f} s a step"
+        except (WorkerError, InputError) as error:
+            found, well = {"error": str(error)}, False
+            shown = f"failed: {error}"
+        book.add(row | found, environment)
+        say(f"{number}/{len(todo)} {point.model}, batch {point.batch_size}, {name}: {shown}")
+    return well
+
+
+def _measured(point: Point, name: str, device: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    case = Case(point.model, point.batch_size, device)
+    with opened(case, Way(OURS, name)) as (ask, said):
+        ask({"what": STEP, "count": WARM_UP})
+        ask({"what": FORGET, "count": 1})  # what compiling took is not a step's
+        found = ask({"what": STEP, "count": STEPS})
+    seconds = statistics.median(found["seconds"])
+    images = point.batch_size / seconds
+    peak = found["peak_memory_bytes"]
+    times = {"seconds": seconds, "images_per_second": images, "peak_memory_bytes": peak}
+    return times, said["environment"]
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (*(row[field.name] for field in dataclasses.fields(Point)), row["backend"])
+
+
+def _check(content: Any) -> None:
+    _ = [(_key(row), row["source_digest"]) for row in content["points"]], content["environments"]

@@ -1,0 +1,149 @@
+"""The report on how a step grows: images a second and memory, by batch, depth and width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ranparity.report import curves
+from ranparity.report.charts import Chart, Curve
+from ranparity.report.document import (
+    Block,
+    Cell,
+    Figure,
+    Figures,
+    Heading,
+    Paragraph,
+    Table,
+    Text,
+    cell,
+    code,
+    columns,
+    link,
+    text,
+)
+from ranparity.report.growth_record import GROWTH, Grown, GrowthRecord
+from ranparity.report.words import FAILED, NOT_RUN, NOTHING, count
+
+MEBI, PERCENT = 2**20, 100
+INTRODUCTION = text(
+    "A training step of this package alone, in a process of its own, after two others: the median "
+    "of three, and the most memory that they had. The nets differ from the first one in one thing "
+    "each: the images of a batch, the depth, or the width of all maps."
+)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What grows.
+
+    Attributes:
+        title: Its name in a title.
+        label: What a figure has below it.
+        name: Its name in a file's.
+        of: A point's value of it.
+        rest: What else a point has: the points of a curve have it alike.
+    """
+
+    title: str
+    label: str
+    name: str
+    of: Callable[[Grown], float]
+    rest: Callable[[Grown], tuple[float, float]]
+
+
+AXES = (
+    Axis(
+        "the batch",
+        "images of a batch",
+        "batch",
+        lambda point: point.batch_size,
+        lambda point: (point.depth, point.width),
+    ),
+    Axis(
+        "the depth",
+        "layers as the name counts them",
+        "depth",
+        lambda point: point.depth,
+        lambda point: (point.batch_size, point.width),
+    ),
+    Axis(
+        "the width",
+        "% of the net's own width",
+        "width",
+        lambda point: PERCENT * point.width,
+        lambda point: (point.batch_size, point.depth),
+    ),
+)
+
+
+MEASURED: Mapping[str, tuple[str, Callable[[Grown], float | None]]] = {
+    "images": ("Images a second", lambda point: point.images),
+    "memory": ("Memory, MiB", lambda point: None if point.peak is None else point.peak / MEBI),
+}
+
+
+def blocks(record: GrowthRecord | None) -> Iterator[Block]:
+    """Figures and a table."""
+    yield Heading("How it grows")
+    yield Paragraph(INTRODUCTION)
+    if record is None:
+        yield Paragraph(text(NOT_RUN, ": ", code("nox -s growth"), " does it."), "absent")
+    elif record.error:
+        yield Paragraph(text(FAILED, ": ", code(record.error)), "fail")
+    elif record.points:
+        yield Paragraph(text("Record: ", link(GROWTH, GROWTH), "."))
+        for axis in AXES:
+            if drawn := tuple(_figures(axis, record.points)):
+                yield Figures(drawn)
+        yield _table(record.points)
+
+
+def problems(record: GrowthRecord | None) -> Iterator[Text]:
+    """Says that the record cannot be read, or that a point could not be run."""
+    source = link(GROWTH, GROWTH)
+    if record and record.error:
+        yield text("Growth: FAILED: ", code(record.error), " (", source, ")")
+    for point in record.points if record else ():
+        if point.error:
+            where = f"{point.model}, batch {count(point.batch_size)}, on {point.backend}"
+            yield text(f"Growth: {where}: ", code(point.error), " (", source, ")")
+
+
+def _figures(axis: Axis, points: Sequence[Grown]) -> Iterator[Figure]:
+    """Images a second, and memory."""
+    for name, (title, value) in MEASURED.items():
+        made = tuple(_curves(axis, points, value))
+        if made:
+            chart = Chart(f"{title}, by {axis.title}", axis.label, made)
+            yield curves.figure(f"figures/growth-{axis.name}-{name}", chart)
+
+
+def _curves(
+    axis: Axis, points: Sequence[Grown], value: Callable[[Grown], float | None]
+) -> Iterator[Curve]:
+    """A curve for each backend, of the points that the most others differ from in this alone."""
+    rests = [axis.rest(point) for point in points]
+    kept = [point for point in points if axis.rest(point) == max(rests, key=rests.count)]
+    for backend in dict.fromkeys(point.backend for point in kept):
+        found = sorted(
+            (axis.of(point), known)
+            for point in kept
+            if point.backend == backend and (known := value(point)) is not None
+        )
+        if found:
+            yield Curve(backend, [x for x, _ in found], [y for _, y in found])
+
+
+def _table(points: Sequence[Grown]) -> Table:
+    titles = ("Batch", "Backend", "Images a second", "Memory, MiB")
+    made = columns("Model", *titles, right=(1, 3, 4))
+    return Table(made, tuple(tuple(_cells(point)) for point in points))
+
+
+def _cells(point: Grown) -> Iterator[Cell]:
+    yield cell(point.model)
+    yield cell(count(point.batch_size))
+    yield cell(point.backend)
+    yield cell(FAILED if point.images is None else f"{point.images:.1f}")
+    yield cell(NOTHING if point.peak is None else count(round(point.peak / MEBI)))

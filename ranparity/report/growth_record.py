@@ -1,0 +1,77 @@
+"""The record of growth, data/growth.json, read with care."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ranparity.report.reading import Fields, MalformedError, clean, parse_json
+
+GROWTH = "data/growth.json"
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A step of a net on a backend.
+
+    Attributes:
+        model: The net.
+        batch_size: Images of a batch.
+        depth: The net's layers as its name counts them.
+        width: Of its maps, as a part of the net's own.
+        backend: The framework.
+        images: A second; None where it could not be run.
+        peak: Bytes of memory, if that could be known.
+        error: Why it could not be run.
+    """
+
+    model: str
+    batch_size: int
+    depth: int
+    width: float
+    backend: str
+    images: float | None = None
+    peak: int | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class GrowthRecord:
+    """All of them, or why there are none."""
+
+    points: tuple[Grown, ...] = ()
+    environments: Mapping[str, Mapping[str, Any]] | None = None
+    error: str = ""
+
+
+def read(content: bytes) -> GrowthRecord:
+    """Reads the record; one that cannot be read is there as an error."""
+    try:
+        fields = Fields(parse_json(content))
+        if fields.has("error"):
+            return GrowthRecord(error=fields.text("error"))
+        places = fields.fields("environments")
+        return GrowthRecord(
+            fields.each("points", _point),
+            {clean(name): places.mapping(name) for name in fields.mapping("environments")},
+        )
+    except MalformedError as fault:
+        return GrowthRecord(error=str(fault))
+
+
+def _point(row: Fields) -> Grown:
+    about: dict[str, Any] = {
+        "model": row.text("model"),
+        "batch_size": row.count("batch_size"),
+        "depth": row.count("depth"),
+        "width": row.number("width"),
+        "backend": row.text("backend"),
+    }
+    if row.has("error"):
+        return Grown(**about, error=row.text("error"))
+    images = row.number("images_per_second")
+    if images <= 0:
+        raise MalformedError(f'{row.where}: expected a number above 0 as "images_per_second"')
+    peak = row.count("peak_memory_bytes") if row.has("peak_memory_bytes") else None
+    return Grown(**about, images=images, peak=peak)

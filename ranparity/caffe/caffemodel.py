@@ -84,11 +84,18 @@ class CaffeModel:
         name: Of the net.
         layers: In the file's order.
         source: The file.
+        pages: It in memory, as far as it has been read; None for one that is not mapped.
     """
 
     name: str
     layers: tuple[LayerBlobs, ...]
     source: str
+    pages: mmap.mmap | None = dataclasses.field(default=None, repr=False, compare=False)
+
+    def let_go(self) -> None:
+        """Let the system have what has been read; it is read again where it is used."""
+        if self.pages is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self.pages.madvise(mmap.MADV_DONTNEED)
 
     def by_name(self) -> dict[str, LayerBlobs]:
         """Give the layers that have blobs by name.
@@ -128,7 +135,7 @@ def read(path: str | Path) -> CaffeModel:
         raise InputError(f"{expected}: {error}") from None
     if not layers:
         raise InputError(f"{expected} with layers, found none in its {len(data):,} bytes")
-    return CaffeModel(name, layers, source)
+    return CaffeModel(name, layers, source, data if isinstance(data, mmap.mmap) else None)
 
 
 def _mapped(file: BinaryIO) -> Any:

@@ -34,10 +34,13 @@ def load(model: keras.Model, path: str | Path, bn: str = INVERSE) -> tuple[str, 
     Raises:
         InputError: The file is none, or does not fit; names the layer. The model is as before.
     """
-    found, left = weights.numbers(caffemodel.read(path), _layers(model), bn)
+    file = caffemodel.read(path)
+    found, left = weights.numbers(file, _layers(model), bn)
     known = _variables(model)
-    for name, value in caffe_weights.variables_named(known, found).items():
-        known[name].assign(value)
+    for name, variable in known.items():  # one at a time: in Keras's layout each is a copy
+        (value,) = caffe_weights.variables_named([name], found).values()
+        file.let_go()
+        variable.assign(value)
     return left
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ranparity import memory
 from ranparity.caffe import caffe_pb2, caffemodel
 from ranparity.caffe.caffemodel import Blob, LayerBlobs
 from ranparity.errors import InputError
@@ -226,3 +228,17 @@ def test_numbers_stay_in_the_file(tmp_path: Path) -> None:
     assert not values.flags.owndata
     assert values.shape == (side * side,)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 4 << 10  # KiB
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells what a process has in memory")
+def test_what_has_been_read_is_let_go_and_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "net.caffemodel"
+    values = np.arange(10_000_000, dtype=np.float32)
+    caffemodel.write(path, "net", [LayerBlobs("a", "InnerProduct", (Blob(values, values.shape),))])
+    found = caffemodel.read(path)
+    mine = found.by_name()["a"].blobs[0].values
+    total = float(mine.sum())
+    before = memory._of_linux("VmRSS")
+    found.let_go()
+    assert before - memory._of_linux("VmRSS") > 30_000_000
+    assert float(mine.sum()) == total

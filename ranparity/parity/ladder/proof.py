@@ -26,7 +26,7 @@ from ranparity.parity.ladder.store import Store
 from ranparity.workers import WorkerError, stream
 
 BATCH, STEPS = 4, 4
-VARIED = 4  # nets of a half with a case that is compiled for itself
+VARIED = 2  # nets of a half with a case that is compiled for itself
 HALVES = ("first", "second")
 SEEDS = {"first": (0, 1, 2), "second": (3, 4, 5)}
 NETS: Mapping[str, Mapping[str, int]] = {

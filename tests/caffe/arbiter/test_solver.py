@@ -10,7 +10,7 @@ import torch
 from ranparity.caffe.arbiter.solver import RULES, Solver
 from ranparity.errors import InputError
 from ranparity.training.update import RULES as TRAINED
-from ranparity.training.update import Update
+from ranparity.training.update import Arithmetic, Update
 
 RANDOM = np.random.default_rng(0)
 WEIGHT, *GRADIENTS = torch.tensor(RANDOM.standard_normal((7, 40)))
@@ -88,7 +88,7 @@ def test_what_trains_takes_the_same_steps(rule: str) -> None:
     weight, slots = WEIGHT, tuple(torch.zeros_like(WEIGHT) for _ in update.slots)
     for step, (found, gradient) in enumerate(zip(walked(rule, 0.9, 0.01), GRADIENTS, strict=True)):
         scalars = update.scalars(step, RATES[step])
-        weight, slots = update(weight, gradient, slots, scalars, torch.sqrt)
+        weight, slots = update(weight, gradient, slots, scalars, Arithmetic(torch.sqrt))
         torch.testing.assert_close(found, weight, rtol=1e-12, atol=1e-13)
 
 

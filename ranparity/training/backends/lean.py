@@ -28,8 +28,8 @@ class Step:
         node: Keras's.
         going: The tensors that it is the last to read, by their `id` in the graph.
         overwrites: Whether it writes over the one that it reads.
-        plain: Whether its layer does nothing around its `call`, which is the half of its time on
-            small maps: no conversion, no mask, no loss of its own.
+        plain: Whether its layer does nothing around its `call`: no conversion, no mask, no loss of
+            its activity.
     """
 
     node: Any

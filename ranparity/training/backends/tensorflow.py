@@ -117,11 +117,11 @@ class TensorFlowTrainer:
             loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
             for penalty in self._books.model.losses:  # of this call: each begins with none
                 loss += penalty
-        gradients = tape.gradient(loss, self._weights)
+        gradients, arithmetic = tape.gradient(loss, self._weights), Arithmetic(tf.sqrt)
         for weight, gradient, slots in zip(self._weights, gradients, self._slots, strict=True):
             before = tuple(slot.read_value() for slot in slots)
             moved, after = self._books.update(
-                weight.read_value(), gradient, before, scalars, Arithmetic(tf.sqrt)
+                weight.read_value(), gradient, before, scalars, arithmetic
             )
             weight.assign(moved)
             for slot, value in zip(slots, after, strict=True):

@@ -26,7 +26,6 @@ from ranparity.parity.ladder.store import Store
 from ranparity.workers import WorkerError, stream
 
 BATCH, STEPS = 4, 4
-VARIED = 2  # nets of a half with a case that is compiled for itself
 HALVES = ("first", "second")
 SEEDS = {"first": (0, 1, 2), "second": (3, 4, 5)}
 NETS: Mapping[str, Mapping[str, int]] = {
@@ -51,6 +50,15 @@ NETS: Mapping[str, Mapping[str, int]] = {
 }
 """Narrow twins of every kind of net in the zoo and their sizes in pixels, by half."""
 
+VARIED: Mapping[str, Mapping[str, Any]] = {
+    "resnet18-cifar@8": {"batch_size": 3, "threads": 1},
+    "dranet-cifar-diversity@8": {"data_format": "channels_first"},
+    "dranet-cifar@8": {"batch_size": 3, "threads": 1},
+    "resnet18@8": {"data_format": "channels_first"},
+}
+"""Nets with a clean case that is compiled for itself, and in what it differs: of each half one of
+each kind, with attention and without, and shallow, since compiling is most of the time."""
+
 Row = dict[str, Any]
 
 
@@ -67,18 +75,12 @@ def half_of(model: str) -> str:
 def clean(model: str) -> list[Case]:
     """Give the clean cases of a net: the first is the one that faults are planted in.
 
-    Three seeds; and of a half's first nets channels first, or another batch on one thread, in turn.
+    Three seeds, and what `VARIED` says.
     """
-    size, half = sizes()[model], half_of(model)
-    seeds = SEEDS[half]
+    size, seeds = sizes()[model], SEEDS[half_of(model)]
     own = Case(model, (size, size), BATCH, seeds[0], levels=cases.LEVELS, steps=STEPS)
     other = dataclasses.replace(own, levels=(1, 2, 3))
-    ways: list[dict[str, Any]] = [
-        {"seed": seeds[2], "data_format": "channels_first"},
-        {"seed": seeds[1], "batch_size": 3, "threads": 1},
-    ]
-    place = list(NETS[half]).index(model)
-    varied = [dataclasses.replace(other, **ways[place % 2])] if place < VARIED else []
+    varied = [dataclasses.replace(other, **VARIED[model])] if model in VARIED else []
     return [own, *(dataclasses.replace(other, seed=seed) for seed in seeds[1:]), *varied]
 
 

@@ -44,6 +44,7 @@ def _rows(group: Group) -> list[tuple[str, Here, Between]]:
     made = max((len(run.steps) for run in group.finished), default=0)
     parts = any(len(run.parts) > 1 for run in group.finished)
     stopped = any(run.stopped_early for run in group.finished)
+    known = any(run.beside_steps is not None for run in group.finished)
     return [
         ("Result", _verdict, None),
         ("Data", lambda run: cell(digest(run.data_digest)), _equal_data),
@@ -62,6 +63,7 @@ def _rows(group: Group) -> list[tuple[str, Here, Between]]:
         ("First step", _first_step, None),
         ("A step (median)", lambda run: cell(seconds(run.seconds_per_step)), None),
         ("Waiting for batches", lambda run: cell(seconds(run.seconds_waiting)), None),
+        *([("The loop beside steps", _beside, None)] if known else []),
         ("Peak memory", _memory, None),
         ("Record", lambda run: cell(link(run.id, run.path)), None),
     ]
@@ -99,6 +101,10 @@ def _yes(answer: bool) -> str:
 
 def _memory(run: FinishedRun) -> Cell:
     return cell(NOTHING) if run.peak_memory is None else cell(mebibytes(run.peak_memory))
+
+
+def _beside(run: FinishedRun) -> Cell:
+    return cell(NOTHING) if run.beside_steps is None else cell(percent(run.beside_steps))
 
 
 def _first_step(run: FinishedRun) -> Cell:

@@ -90,11 +90,19 @@ def _finished(
         seconds=fields.number("seconds"),
         seconds_per_step=fields.number("seconds_per_step"),
         seconds_waiting=fields.number("seconds_waiting_for_batches"),
+        beside_steps=_beside_steps(fields),
         peak_memory=_peak_memory(fields),
         environment=fields.environment(),
     )
     _refuse_other_tape(run)
     return run
+
+
+def _beside_steps(fields: Fields) -> float | None:
+    if not fields.has("seconds_in_steps"):
+        return None
+    steps, beside = fields.number("seconds_in_steps"), fields.number("seconds_beside_steps")
+    return beside / steps if steps > 0 else None
 
 
 def _task(fields: Fields) -> Task:

@@ -73,6 +73,8 @@ class FinishedRun:
         seconds: What the training took.
         seconds_per_step: The median step's.
         seconds_waiting: What steps waited for their batches.
+        beside_steps: What the loop of the last process took beside its steps, as a part of them, if
+            that is recorded.
         peak_memory: The most memory that the last process had, in bytes, if that is known.
         environment: What it ran on, if that is recorded.
     """
@@ -96,6 +98,7 @@ class FinishedRun:
     seconds: float
     seconds_per_step: float
     seconds_waiting: float
+    beside_steps: float | None
     peak_memory: int | None
     environment: Mapping[str, Any] | None
 

@@ -37,6 +37,9 @@ class Loop:
         progress: Where everything is shown.
         stop: Whether the run has been asked to end.
         checkpoint_every: Steps from one checkpoint to the next; None is by time alone.
+        computing: Seconds that the trainer has spent on steps.
+        beside: Seconds that all else of them has taken: batches, records, progress; without tests
+            and checkpoints.
     """
 
     trainer: Trainer
@@ -48,6 +51,8 @@ class Loop:
     progress: Progress
     stop: Stop
     checkpoint_every: int | None = None
+    computing: float = field(default=0.0, init=False)
+    beside: float = field(default=0.0, init=False)
     _saved: float = field(default_factory=time.monotonic, init=False)
 
     def run(self, first: int, last: int) -> None:
@@ -84,7 +89,9 @@ class Loop:
         before = ahead.waited
         batch = next(ahead)
         rate = self.stage.rate(position)
-        loss = self.trainer.step(batch.images, batch.targets, self.update.scalars(position, rate))
+        scalars, started = self.update.scalars(position, rate), time.perf_counter()
+        loss = self.trainer.step(batch.images, batch.targets, scalars)
+        computing = time.perf_counter() - started
         step = Step(
             step=self.offset + position + 1,
             stage=self.stage.name,
@@ -98,6 +105,8 @@ class Loop:
         _check(loss, f"step {step.step}: the loss")
         self.record.add_step(step)
         self.progress.step(step)
+        self.computing += computing
+        self.beside += time.perf_counter() - begun - computing
 
     def _test_if_due(self, done: int, last: int) -> None:
         """Test after a whole epoch and at the end, unless it has been done already."""

@@ -131,6 +131,8 @@ RESULTS = (
     "seconds",
     "seconds_per_step",
     "seconds_waiting_for_batches",
+    "seconds_in_steps",
+    "seconds_beside_steps",
     "peak_memory_bytes",
 )
 

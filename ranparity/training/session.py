@@ -104,6 +104,7 @@ class _Session:
         self._quiet = quiet
         self._stop = Stop()
         self._weights: State = {}  # at the end of the stage before
+        self._loops: list[Loop] = []
 
     def run(self) -> None:
         """Train from where the record is to the end, and write down the results."""
@@ -168,6 +169,7 @@ class _Session:
             stop=self._stop,
             checkpoint_every=self._plan.checkpoint_every,
         )
+        self._loops.append(loop)
         if done:
             self._check_data(segment, done)
         loop.run(done, segment.steps)
@@ -207,6 +209,8 @@ class _Session:
             seconds=seconds,
             seconds_per_step=statistics.median(step.seconds for step in record.steps),
             seconds_waiting_for_batches=math.fsum(step.seconds_waiting for step in record.steps),
+            seconds_in_steps=math.fsum(loop.computing for loop in self._loops),
+            seconds_beside_steps=math.fsum(loop.beside for loop in self._loops),
             peak_memory_bytes=memory.peak(),
         )
 

@@ -135,6 +135,8 @@ def run(backend: str) -> dict[str, Any]:
         "seconds": 120.5,
         "seconds_per_step": 0.5,
         "seconds_waiting_for_batches": 0.02,
+        "seconds_in_steps": 100.0,
+        "seconds_beside_steps": 0.5,
         "peak_memory_bytes": 1200 * 2**20,
         "status": "finished",
         "environment": environment,

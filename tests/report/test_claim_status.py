@@ -69,6 +69,7 @@ def trained(claim: str = CLAIM, accuracy: float = 0.9448, **changes: Any) -> Fin
         seconds=1.0,
         seconds_per_step=0.1,
         seconds_waiting=0.0,
+        beside_steps=None,
         peak_memory=None,
         environment=None,
     )

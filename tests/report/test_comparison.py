@@ -86,6 +86,7 @@ def test_top_5_memory_waiting_and_the_digests_of_the_end_are_shown() -> None:
     assert shown(files, "Test accuracy, top 5") == ["99.75 %"] * 3 + [""]
     assert shown(files, "Peak memory") == ["1,200 MiB"] * 3 + [""]
     assert shown(files, "Waiting for batches") == ["0.020 s"] * 3 + [""]
+    assert shown(files, "The loop beside steps") == ["0.50 %"] * 3 + [""]
     finals = [f"{samples.sha('final', name)[:12]}…" for name in samples.BACKENDS]
     assert shown(files, "Final weights")[:3] == finals
     assert len({*shown(files, "Final optimizer slots")[:3]}) == 3
@@ -93,6 +94,17 @@ def test_top_5_memory_waiting_and_the_digests_of_the_end_are_shown() -> None:
 
 def test_memory_that_is_not_known_is_a_dash() -> None:
     assert shown(jax_run(peak_memory_bytes=None), "Peak memory")[2] == "—"
+
+
+def test_what_the_loop_takes_is_shown_where_a_run_says_it() -> None:
+    assert shown(jax_run(seconds_in_steps=None), "The loop beside steps")[2] == "—"
+    files = samples.reports()
+    for name in samples.BACKENDS:
+        path = f"data/runs/report-{name}/run.json"
+        files = samples.spoilt(files, path, seconds_in_steps=None)
+    titles = [words(row[0].text) for row in comparison.comparison(only(files)).rows]
+    assert "Waiting for batches" in titles
+    assert "The loop beside steps" not in titles
 
 
 def test_the_largest_difference_names_its_two_runs() -> None:

@@ -35,6 +35,7 @@ def test_a_whole_record_is_read() -> None:
     assert [epoch.test_accuracy for epoch in run.epochs] == [0.5, 0.75, 0.875]
     assert (run.task.partial, run.task.precision, run.task.train) == (False, "float32", 1437)
     assert (run.peak_memory, run.seconds_waiting) == (1200 * 2**20, 0.02)
+    assert run.beside_steps == 0.005
     assert run.path == "data/runs/r/run.json"
 
 

@@ -4,6 +4,7 @@ import json
 import math
 import signal
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -255,3 +256,22 @@ def test_no_thread_is_left_behind(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         loop(Scripted([math.nan]), tmp_path).run(0, 4)
     assert threading.active_count() == before
+
+
+def test_what_a_step_takes_is_parted_from_all_else_of_the_loop(tmp_path: Path) -> None:
+    class Slow(Scripted):
+        def step(self, images: NDArray[Any], targets: NDArray[Any], scalars: Any) -> float:
+            time.sleep(0.05)
+            return super().step(images, targets, scalars)
+
+    class Late(Quiet):
+        def step(self, step: Step) -> None:
+            del step
+            time.sleep(0.02)
+
+    trained = replace(loop(Slow(), tmp_path), progress=Late())
+    trained.run(0, 4)
+    assert trained.computing >= 4 * 0.05
+    assert trained.beside >= 4 * 0.02
+    seconds = math.fsum(step.seconds for step in trained.record.steps)
+    assert trained.computing < seconds, "a step's own seconds have its batch too"

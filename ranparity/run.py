@@ -66,6 +66,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the weights and of all arithmetic (default: float32)",
     )
     add(
+        "--remat",
+        action="store_true",
+        help="compute parts of the net a second time on the way back, in place of keeping what "
+        "they compute: less memory, longer steps",
+    )
+    add(
         "--backend",
         help=f"{', '.join(backends.NAMES)} (default: what KERAS_BACKEND says, else that of the run "
         "that goes on, else the first of these that is installed)",

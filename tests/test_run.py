@@ -18,9 +18,12 @@ import pytest
 from ranparity import cli, data, run
 from ranparity.data import digest
 from ranparity.data.cifar import CIFAR10
+from ranparity.errors import InputError
 from ranparity.models import zoo
+from ranparity.training import session
 from ranparity.training.directory import NEEDED
 from ranparity.training.logs import read_step, timeless
+from ranparity.training.plan import Plan
 from tests.data.test_cifar import make
 from tests.narrow_run import RECIPE
 
@@ -319,6 +322,7 @@ def stopped(finished: tuple[Path, Any], tmp_path: Path) -> Path:
             ["--weights", "{stopped}"],
             "--weights: the run in {stopped} began with weights from the tape: leave it out",
         ),
+        (["--remat"], "--remat: the run in {stopped} began without it: leave it out"),
         (["--out", "elsewhere"], "--resume RUN goes on in that folder: leave --out out"),
         (
             ["--overwrite"],
@@ -347,6 +351,23 @@ def test_a_run_goes_on_as_it_began(
 
 def damaged(stopped: Path, **changes: Any) -> None:
     (stopped / "run.json").write_text(json.dumps({**read(stopped), **changes}))
+
+
+@pytest.mark.parametrize("given", [[], ["--remat"]])
+def test_a_run_goes_on_with_parts_computed_twice_if_it_began_so(
+    given: list[str], stopped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[Plan] = []
+
+    def enough(plan: Plan, **_: Any) -> None:
+        plans.append(plan)
+        raise InputError("enough")
+
+    monkeypatch.setattr(session, "train", enough)
+    assert run.main(["--resume", str(stopped), "--backend", "torch"]) == 2
+    damaged(stopped, remat=True)
+    assert run.main(["--resume", str(stopped), "--backend", "torch", *given]) == 2
+    assert [plan.remat for plan in plans] == [False, True]
 
 
 def test_a_run_on_other_data_does_not_go_on(
@@ -380,7 +401,9 @@ def test_a_record_that_is_no_run_does_not_go_on(
         damaged(stopped, **content)
         assert refused() == f"expected {name} of type {kind.__name__}. Received: None"
         damaged(stopped, **whole)
-    damaged(stopped, precision="float16")
+    damaged(stopped, remat="no")
+    assert refused() == "expected remat of type bool. Received: 'no'"
+    damaged(stopped, **{**whole, "remat": False, "precision": "float16"})
     assert refused() == "expected as precision one of float32, float64. Received: 'float16'"
     damaged(stopped, **{**whole, "recipe": {"name": "digits", "stages": []}})
     assert "expected stages" in refused()

@@ -31,11 +31,13 @@ class Case:
         model: Its name in the zoo.
         batch_size: Images of a batch.
         device: One of `DEVICES`.
+        remat: Whether our step computes parts of the net twice, to need less memory.
     """
 
     model: str
     batch_size: int
     device: str = DEVICES[0]
+    remat: bool = False
 
     def layers(self) -> tuple[Layers, Input]:
         """Give the net's layers as its prototxt has them, and its input, NCHW.

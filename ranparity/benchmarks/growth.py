@@ -1,4 +1,7 @@
-"""How a step's seconds and memory grow with the batch, the net's depth and its width."""
+"""How a step's seconds and memory grow with the batch, the net's depth and its width.
+
+And what it saves, and costs, to compute parts of the net twice in place of keeping them.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from ranparity.workers import WorkerError
 NET, BATCH = "attention56-cifar", 16
 DEPTHS = (56, 92, 128, 164, 236, 452)
 BATCHES = (4, 8, 16, 32, 64, 128)
+RECOMPUTED = (32, 64, 128)  # batches that are timed with parts computed twice too
 NARROWER = (8, 4, 2, 1)  # every width of the net, divided by these
 WARM_UP, STEPS = 2, 3
 Say = Callable[[str], None]
@@ -35,17 +39,20 @@ class Point:
         batch_size: Images of a batch.
         depth: The net's layers as its name counts them.
         width: Of its maps, as a part of the net's own.
+        remat: Whether parts of the net are computed twice.
     """
 
     model: str
     batch_size: int = BATCH
     depth: int = DEPTHS[0]
     width: float = 1.0
+    remat: bool = False
 
 
 def points() -> list[Point]:
     """Give every net and batch, each once."""
     found = [Point(NET, batch_size=batch) for batch in BATCHES]
+    found += [Point(NET, batch_size=batch, remat=True) for batch in RECOMPUTED]
     for depth in DEPTHS:
         found.append(Point(re.sub(r"\d+", str(depth), NET, count=1), depth=depth))
     for factor in NARROWER:
@@ -114,12 +121,14 @@ def run(book: Book, names: Sequence[str], device: str, say: Say) -> bool:
             found, well = {"error": str(error)}, False
             shown = f"failed: {error}"
         book.add(row | found, environment)
-        say(f"{number}/{len(todo)} {point.model}, batch {point.batch_size}, {name}: {shown}")
+        how = ", remat" if point.remat else ""
+        what = f"{point.model}, batch {point.batch_size}{how}, {name}"
+        say(f"{number}/{len(todo)} {what}: {shown}")
     return well
 
 
 def _measured(point: Point, name: str, device: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
-    case = Case(point.model, point.batch_size, device)
+    case = Case(point.model, point.batch_size, device, point.remat)
     with opened(case, Way(OURS, name)) as (ask, said):
         ask({"what": STEP, "count": WARM_UP})
         ask({"what": FORGET, "count": 1})  # what compiling took is not a step's

@@ -61,7 +61,7 @@ class Ours:
         entry = zoo.entry(case.model)
         self._update = Update("caffe-nesterov", MOMENTUM, DECAY)
         model = starting.network(entry, entry.parts[0], entry.classes)
-        self._trainer = trainer(model, self._update)
+        self._trainer = trainer(model, self._update, remat=case.remat)
 
     def training_step(self, images: Array, targets: Array) -> None:
         """A step as a run takes it."""

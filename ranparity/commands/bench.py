@@ -78,7 +78,8 @@ def add_parser(commands: Any) -> None:
         "--growth",
         action="store_true",
         help="instead, time our step alone as the batch, the depth (56 to 452) and the width grow, "
-        "with CIFAR nets; with --out what is there already is passed over",
+        "and with parts computed twice (--remat of `ranparity run`), with CIFAR nets; with --out "
+        "what is there already is passed over",
     )
     parser.set_defaults(execute=execute)
 
@@ -118,7 +119,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _grow(arguments: argparse.Namespace, names: list[str]) -> int:
     """Times what grows; gives 1 where something could not be run."""
-    if arguments.models or arguments.batch_size:
+    if arguments.models or arguments.batch_size is not None:
         raise InputError("--growth has nets and batches of its own: leave out MODEL, --batch-size")
     from tabulate import tabulate
 
@@ -131,12 +132,15 @@ def _grow(arguments: argparse.Namespace, names: list[str]) -> int:
         print(json.dumps(book.content, indent=1))
         return 0 if well else 1
     rows = [
-        [row["model"], row["batch_size"], row["backend"], *_grown(row)]
-        for row in book.content["points"]
+        [row["model"], row["batch_size"], _how(row), *_grown(row)] for row in book.content["points"]
     ]
     headers = ("model", "batch", "backend", "seconds", "images/s", "MiB")
     print(tabulate(rows, headers=headers, disable_numparse=True))
     return 0 if well else 1
+
+
+def _how(row: dict[str, Any]) -> str:
+    return f"{row['backend']} --remat" if row["remat"] else str(row["backend"])
 
 
 def _grown(row: dict[str, Any]) -> list[str]:

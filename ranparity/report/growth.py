@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from ranparity.report import curves
 from ranparity.report.charts import Chart, Curve
@@ -29,11 +29,13 @@ MEBI, PERCENT = 2**20, 100
 INTRODUCTION = text(
     "A training step of this package alone, in a process of its own, after two others: the median "
     "of three, and the most memory that they had. The nets differ from the first one in one thing "
-    "each: the images of a batch, the depth, or the width of all maps."
+    "each: the images of a batch, the depth, or the width of all maps. With ",
+    code("--remat"),
+    " parts of the net are computed a second time on the way back, in place of being kept.",
 )
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Axis:
     """What grows.
 
@@ -49,7 +51,7 @@ class Axis:
     label: str
     name: str
     of: Callable[[Grown], float]
-    rest: Callable[[Grown], tuple[float, float]]
+    rest: Callable[[Grown], tuple[float, ...]]
 
 
 AXES = (
@@ -65,14 +67,14 @@ AXES = (
         "layers as the name counts them",
         "depth",
         lambda point: point.depth,
-        lambda point: (point.batch_size, point.width),
+        lambda point: (point.batch_size, point.width, point.remat),
     ),
     Axis(
         "the width",
         "% of the net's own width",
         "width",
         lambda point: PERCENT * point.width,
-        lambda point: (point.batch_size, point.depth),
+        lambda point: (point.batch_size, point.depth, point.remat),
     ),
 )
 
@@ -93,6 +95,7 @@ def blocks(record: GrowthRecord | None) -> Iterator[Block]:
         yield Paragraph(text(FAILED, ": ", code(record.error)), "fail")
     elif record.points:
         yield Paragraph(text("Record: ", link(GROWTH, GROWTH), "."))
+        yield from map(Paragraph, _price(record.points))
         for axis in AXES:
             if drawn := tuple(_figures(axis, record.points)):
                 yield Figures(drawn)
@@ -106,7 +109,7 @@ def problems(record: GrowthRecord | None) -> Iterator[Text]:
         yield text("Growth: FAILED: ", code(record.error), " (", source, ")")
     for point in record.points if record else ():
         if point.error:
-            where = f"{point.model}, batch {count(point.batch_size)}, on {point.backend}"
+            where = f"{point.model}, batch {count(point.batch_size)}, on {_way(point)}"
             yield text(f"Growth: {where}: ", code(point.error), " (", source, ")")
 
 
@@ -125,14 +128,38 @@ def _curves(
     """A curve for each backend, of the points that the most others differ from in this alone."""
     rests = [axis.rest(point) for point in points]
     kept = [point for point in points if axis.rest(point) == max(rests, key=rests.count)]
-    for backend in dict.fromkeys(point.backend for point in kept):
+    for way in dict.fromkeys(_way(point) for point in kept):
         found = sorted(
             (axis.of(point), known)
             for point in kept
-            if point.backend == backend and (known := value(point)) is not None
+            if _way(point) == way and (known := value(point)) is not None
         )
         if found:
-            yield Curve(backend, [x for x, _ in found], [y for _, y in found])
+            yield Curve(way, [x for x, _ in found], [y for _, y in found])
+
+
+def _way(point: Grown) -> str:
+    return f"{point.backend} --remat" if point.remat else point.backend
+
+
+def _price(points: Sequence[Grown]) -> Iterator[Text]:
+    """Say of each backend what computing parts twice saves, and what it costs."""
+    once = {_about(point): point for point in points if not point.remat}
+    pairs = [(once[_about(p)], p) for p in points if p.remat and _about(p) in once]
+    for backend in dict.fromkeys(point.backend for point in points):
+        shown = [
+            f"{twice.peak / plain.peak:.0%} of the memory and {plain.images / twice.images:.2f} x "
+            f"the time at batch {count(twice.batch_size)}"
+            for plain, twice in pairs
+            if plain.backend == backend
+            if plain.peak and twice.peak and plain.images and twice.images
+        ]
+        if shown:
+            yield text("With ", code("--remat"), f" a step on {backend} takes {', '.join(shown)}.")
+
+
+def _about(point: Grown) -> tuple[str, int, str]:
+    return point.model, point.batch_size, point.backend
 
 
 def _table(points: Sequence[Grown]) -> Table:
@@ -144,6 +171,6 @@ def _table(points: Sequence[Grown]) -> Table:
 def _cells(point: Grown) -> Iterator[Cell]:
     yield cell(point.model)
     yield cell(count(point.batch_size))
-    yield cell(point.backend)
+    yield cell(_way(point))
     yield cell(FAILED if point.images is None else f"{point.images:.1f}")
     yield cell(NOTHING if point.peak is None else count(round(point.peak / MEBI)))

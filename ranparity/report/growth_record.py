@@ -21,6 +21,7 @@ class Grown:
         depth: The net's layers as its name counts them.
         width: Of its maps, as a part of the net's own.
         backend: The framework.
+        remat: Whether parts of the net were computed twice.
         images: A second; None where it could not be run.
         peak: Bytes of memory, if that could be known.
         error: Why it could not be run.
@@ -31,6 +32,7 @@ class Grown:
     depth: int
     width: float
     backend: str
+    remat: bool = False
     images: float | None = None
     peak: int | None = None
     error: str = ""
@@ -67,6 +69,7 @@ def _point(row: Fields) -> Grown:
         "depth": row.count("depth"),
         "width": row.number("width"),
         "backend": row.text("backend"),
+        "remat": row.flag("remat"),
     }
     if row.has("error"):
         return Grown(**about, error=row.text("error"))

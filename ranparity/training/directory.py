@@ -94,6 +94,8 @@ def check_run(folder: Path, run: dict[str, Any]) -> None:
             raise InputError(
                 f"{folder / RUN}: expected {name} of type {kind.__name__}. Received: {found!r}"
             )
+    if type(found := run.get("remat", False)) is not bool:
+        raise InputError(f"{folder / RUN}: expected remat of type bool. Received: {found!r}")
     if run["precision"] not in PRECISIONS:
         raise InputError(
             f"{folder / RUN}: expected as precision one of {', '.join(PRECISIONS)}. "

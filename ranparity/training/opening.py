@@ -146,6 +146,7 @@ def _description(plan: Plan, start: Start, part: dict[str, Any]) -> dict[str, An
         "recipe": asdict(plan.recipe),
         "seed": plan.tape.seed,
         "precision": plan.precision,
+        **({"remat": True} if plan.remat else {}),
         "started": part["started"],
         "data": {
             **plan.dataset.describe(),

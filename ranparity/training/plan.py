@@ -53,6 +53,7 @@ class Plan:
         overwrite: Whether a run that is in the folder may be replaced.
         checkpoint_every: Steps from one checkpoint to the next; None is by time alone.
         tensorboard: Whether to write numbers for TensorBoard.
+        remat: Whether steps compute parts of the net twice, to need less memory.
     """
 
     entry: Entry
@@ -69,6 +70,7 @@ class Plan:
     overwrite: bool = False
     checkpoint_every: int | None = None
     tensorboard: bool = False
+    remat: bool = False
 
     @cached_property
     def segments(self) -> list[Segment]:

@@ -104,6 +104,7 @@ def _new(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]:
         place=_place(args.data or DATA, args.checkpoint_every, args.weights),
         checkpoint_every=args.checkpoint_every,
         overwrite=args.overwrite,
+        remat=args.remat,
     )
     lines = [
         f"{entry.name} on {dataset.source}: {made.steps} steps of {_sizes(how)} images, "
@@ -145,6 +146,9 @@ def _continued(
     for name in ("model", "seed", "precision"):
         _same(f"--{name}", getattr(args, name), earlier[name], folder)
     _same("--recipe", args.recipe, begun.name, folder)
+    remat = earlier.get("remat", False)
+    if args.remat and not remat:
+        raise InputError(f"--remat: the run in {folder} began without it: leave it out")
     if args.weights and "starting_weights" not in earlier:
         raise InputError(
             f"--weights: the run in {folder} began with weights from the tape: leave it out"
@@ -178,6 +182,7 @@ def _continued(
         place=_place(spec, every, args.weights or place.get("weights")),
         checkpoint_every=every,
         earlier=earlier,
+        remat=remat,
     )
     return made, [f"going on with {folder}", f"backend {backend} ({reason})"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ranparity.benchmarks import run
-from ranparity.benchmarks.case import FORWARD, LAYOUTS, STEP, Way, heard
+from ranparity.benchmarks.case import FORWARD, LAYOUTS, STEP, Case, Way, heard
 from ranparity.benchmarks.run import CACHE
 from ranparity.benchmarks.worker import FORGET, PRODUCT
 
@@ -20,6 +20,7 @@ class Machine:
 
     def __init__(self) -> None:
         self.turns: list[tuple[Way, str]] = []
+        self.cases: list[Case] = []
         self.caches: list[tuple[str, str | None]] = []
 
     @contextlib.contextmanager
@@ -30,7 +31,8 @@ class Machine:
         arguments: Sequence[str],
         variables: Mapping[str, str] | None = None,
     ) -> Iterator[Any]:
-        _, way = heard(arguments[0])
+        case, way = heard(arguments[0])
+        self.cases.append(case)
         assert (backend, module) == (way.backend, run.WORKER)
         self.caches.append((way.implementation, (variables or {}).get(CACHE)))
         asked, forgotten = {STEP: 0, FORWARD: 0, PRODUCT: 0}, {"seen": 0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,11 +35,12 @@ def rows(path: Path) -> list[Mapping[str, Any]]:
 
 def test_points_are_nets_of_the_zoo_that_differ_in_one_thing_from_the_first() -> None:
     every = growth.points()
-    assert len(set(every)) == len(every) == 14
+    assert len(set(every)) == len(every) == 17
     for point in every:
         assert zoo.entry(point.model).input_shape == (32, 32, 3)
         apart = [point.batch_size != growth.BATCH, point.depth != 56, point.width != 1]
         assert sum(apart) <= 1
+        assert not point.remat or dataclasses.replace(point, remat=False) in every
     assert {point.depth for point in every} == {56, 92, 128, 164, 236, 452}
     assert {point.width for point in every} == {0.125, 0.25, 0.5, 1}
 
@@ -56,6 +58,19 @@ def test_a_point_is_a_step_of_our_net_after_a_warm_up(machine: Machine, tmp_path
     assert row["peak_memory_bytes"] == 100 * growth.STEPS, "the warm-up's memory is forgotten"
     assert said[0] == f"1/4 attention56-cifar, batch 4, torch: {seconds:.3f} s a step"
     assert {way.implementation for way, _ in machine.turns} == {"ranparity"}
+
+
+def test_parts_are_computed_twice_where_it_is_asked_for(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twice = dataclasses.replace(FEW[0], remat=True)
+    monkeypatch.setattr(growth, "points", lambda: [FEW[0], twice])
+    said: list[str] = []
+    book = Book(None, "a")
+    assert growth.run(book, ["torch"], "cpu", said.append)
+    assert [case.remat for case in machine.cases] == [False, True]
+    assert [row["remat"] for row in book.content["points"]] == [False, True]
+    assert said[1].startswith("2/2 attention56-cifar, batch 4, remat, torch: ")
 
 
 @pytest.mark.usefixtures("machine")

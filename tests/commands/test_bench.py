@@ -98,8 +98,9 @@ def test_growth_has_a_table_a_record_and_nets_of_its_own(
     out, err = capsys.readouterr()
     assert json.loads(out) == json.loads(path.read_text())
     assert err == "", "what is there is not done again"
-    assert cli.main(["bench", "attention56", "--growth"]) == 2
-    assert "--growth has nets and batches of its own" in capsys.readouterr().err
+    for given in (["attention56"], ["--batch-size", "0"]):
+        assert cli.main(["bench", *given, "--growth"]) == 2
+        assert "--growth has nets and batches of its own" in capsys.readouterr().err
 
 
 def test_growth_that_fails_is_a_row_and_the_exit_status(

@@ -50,8 +50,11 @@ def test_every_point_is_a_row_and_in_the_figures_of_what_it_differs_in(
         strict=True,
     ):
         curves = list(growth._curves(axis, points, lambda point: point.images))
-        assert [curve.label for curve in curves] == ["torch", "jax"]
-        assert all(list(curve.x) == list(xs) for curve in curves)
+        assert [curve.label for curve in curves if "remat" not in curve.label] == ["torch", "jax"]
+        assert all(list(c.x) == list(xs) for c in curves if "remat" not in c.label)
+        twice = [curve for curve in curves if "remat" in curve.label]
+        assert len(twice) == (2 if axis.name == "batch" else 0)
+        assert all(list(curve.x) == list(timing.RECOMPUTED) for curve in twice)
     assert not list(bench.problems(evidence(written)))
     assert [place.record for place in environments.places(evidence(written))] == [
         "growth, torch",
@@ -76,10 +79,28 @@ def test_no_record_is_not_run() -> None:
     assert not list(growth.problems(None))
 
 
+def test_what_is_computed_twice_is_held_against_what_is_not(written: dict[str, Any]) -> None:
+    for row in written["points"]:
+        if row["remat"] and row["backend"] == "jax":
+            row["images_per_second"] /= 1.25
+            row["peak_memory_bytes"] //= 2
+    said = [words(line) for line in growth._price(evidence(written).growth.points)]  # type: ignore[union-attr]
+    assert said == [
+        f"With --remat a step on {backend} takes "
+        + ", ".join(f"{share} x the time at batch {batch}" for batch in timing.RECOMPUTED)
+        + "."
+        for backend, share in (
+            ("torch", "100% of the memory and 1.00"),
+            ("jax", "50% of the memory and 1.25"),
+        )
+    ]
+
+
 DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "no depth": (lambda r: r["points"][0].pop("depth"), 'as "depth"'),
     "no images": (lambda r: r["points"][0].update(images_per_second=0), "a number above 0"),
     "memory as text": (lambda r: r["points"][0].update(peak_memory_bytes="1"), "peak_memory"),
+    "no word of remat": (lambda r: r["points"][0].pop("remat"), 'as "remat"'),
     "no places": (lambda r: r.pop("environments"), 'as "environments"'),
     "its own error": (lambda r: r.update(error="no memory"), "no memory"),
 }

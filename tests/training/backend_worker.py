@@ -21,7 +21,7 @@ from ranparity.data.batches import Batches, held_out
 from ranparity.data.tape import Tape
 from ranparity.errors import InputError
 from ranparity.training import backends, update, variables
-from ranparity.training.backends import Backend, Trainer
+from ranparity.training.backends import Backend, Trainer, lean
 from ranparity.training.update import Update
 
 STEPS, RATE, MOMENTUM, DECAY = 6, 0.01, 0.9, 0.1
@@ -151,7 +151,22 @@ def ways(backend: Backend, folder: Path, batches: Batches) -> dict[str, list[flo
         save(folder, name, moments)
     mixed = replace(batches, augmentation=Augmentation(padding=4, flip=True, mixup=1.0))
     losses["mixed"] = train(trainer(backend), mixed, range(STEPS))
+    losses |= recomputed(backend, folder, batches)
     return losses | upper(backend, folder, batches)
+
+
+def recomputed(backend: Backend, folder: Path, batches: Batches) -> dict[str, list[float]]:
+    """Train with every layer but the last computed twice; gives the losses."""
+    losses, divided = {}, lean.parts
+    lean.parts = lambda sizes, _: list(range(1, len(sizes) + 1))
+    for name, make in (("remat", build), ("remat-upper", build_upper)):
+        model = make()
+        variables.initialise(model, TAPE)
+        trained = backend.trainer(model, NESTEROV, remat=True)
+        losses[name] = train(trained, batches, range(STEPS if make is build else 3))
+        save(folder, name, trained)
+    lean.parts = divided
+    return losses
 
 
 def test_mode(backend: Backend, folder: Path, batches: Batches) -> bool:

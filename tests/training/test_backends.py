@@ -131,6 +131,18 @@ def test_losses_agree_under_adamw(all_worked: Mapping[str, Worked], way: str) ->
     assert apart(all_worked, way, "first", steps=3) > 10 * ADAMW_AGREEMENT
 
 
+@pytest.mark.parametrize(("way", "other"), [("remat", "first"), ("remat-upper", "upper")])
+def test_what_is_computed_twice_trains_alike(worked: Worked, way: str, other: str) -> None:
+    """The compilers may add gradients in another order; PyTorch does as it is told."""
+    assert worked.losses(way) == pytest.approx(worked.losses(other), rel=LOSS_AGREEMENT)
+    found, wanted = worked.weights(way), worked.weights(other)
+    for name, weight in wanted.items():
+        np.testing.assert_allclose(found[name], weight, rtol=1e-4, atol=1e-6)
+    if worked.folder.name == "torch":
+        assert_same_bits(found, wanted)
+        assert_same_bits(worked.slots(way), worked.slots(other))
+
+
 def test_ways_of_training_are_told_apart(all_worked: Mapping[str, Worked]) -> None:
     assert apart(all_worked, "first", "mixed") > 100 * LOSS_AGREEMENT
 

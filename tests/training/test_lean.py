@@ -9,10 +9,12 @@ import keras
 import numpy as np
 import pytest
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from ranparity.models import zoo
 from ranparity.models.layers.maps import BN, Convolution, ReLU
-from ranparity.training.backends.lean import RUN, Lean
+from ranparity.training.backends import lean
+from ranparity.training.backends.lean import RUN, Lean, _plan
 from ranparity.training.backends.torch import _arranged
 
 
@@ -30,13 +32,13 @@ def test_outputs_and_losses_are_the_same_bits(name: str, training: bool) -> None
         wanted = model(x, training=training)
         losses, after = [float(loss) for loss in model.losses], model.get_weights()
         model.set_weights(start)
-        found = Lean(model)(x, training=training)
+        found = Lean(model, overwrites=True)(x, training=training)
     assert torch.equal(found, wanted)
     assert [float(loss) for loss in model.losses] == losses
     assert all(map(np.array_equal, model.get_weights(), after))
 
 
-def gradients(name: str, *, lean: bool) -> tuple[list[Any], int]:
+def gradients(name: str, *, leanly: bool) -> tuple[list[Any], int]:
     """Gradients of all that a net trains, and how many ReLUs wrote over what they read."""
     keras.utils.set_random_seed(1)
     model = zoo.entry(name).build()
@@ -44,7 +46,7 @@ def gradients(name: str, *, lean: bool) -> tuple[list[Any], int]:
     with pytest.MonkeyPatch.context() as patch:
         relu = torch.relu_
         patch.setattr(torch, "relu_", lambda x: over.append(x) or relu(x))
-        logits = (Lean(model) if lean else model)(images(2, 32), training=True)
+        logits = (Lean(model, overwrites=True) if leanly else model)(images(2, 32), training=True)
     loss = (logits * torch.arange(float(logits.shape[1]))).sum()
     return list(torch.autograd.grad(loss, [v.value for v in model.trainable_variables])), len(over)
 
@@ -56,8 +58,8 @@ def gradients(name: str, *, lean: bool) -> tuple[list[Any], int]:
 def test_relus_write_over_what_only_they_read_and_gradients_are_the_same_bits(
     name: str, relus: int
 ) -> None:
-    wanted, never = gradients(name, lean=False)
-    found, over = gradients(name, lean=True)
+    wanted, never = gradients(name, leanly=False)
+    found, over = gradients(name, leanly=True)
     assert (never, over) == (0, relus)
     assert all(map(torch.equal, found, wanted))
 
@@ -79,7 +81,7 @@ def test_a_relu_leaves_alone_what_something_else_reads(second: str) -> None:
     model, x = sandwich(second), images(2, 4)
     weights = [v.value for v in model.trainable_variables]
     found = []
-    for run in (model, Lean(model)):
+    for run in (model, Lean(model, overwrites=True)):
         outputs = run(x, training=True)
         loss = sum((y * y).sum() for y in outputs)
         found.append([*outputs, *torch.autograd.grad(loss, weights)])
@@ -168,3 +170,49 @@ def test_a_kernel_has_the_same_values_in_the_order_of_convolutions() -> None:
     assert seen.is_contiguous(memory_format=torch.channels_last)
     vector = torch.arange(3)
     assert _arranged(vector) is vector
+
+
+BATCH = 7  # no kernel has such a side
+
+
+def twice(function: Any) -> Any:
+    """PyTorch's own way to compute a function again."""
+    return lambda *given: checkpoint(function, *given, use_reentrant=False)
+
+
+def stepped(name: str, recompute: Any) -> tuple[list[Any], int]:
+    """Gradients, statistics and losses of a net, and the numbers of maps kept for gradients."""
+    keras.utils.set_random_seed(1)
+    model, kept = zoo.entry(name).build(), {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.shape[:1] == (BATCH,):
+            kept[tensor.untyped_storage().data_ptr()] = tensor.numel()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        logits = Lean(model, overwrites=True, recompute=recompute)(images(BATCH, 32), training=True)
+    losses = list(model.losses)
+    loss = (logits * torch.arange(float(logits.shape[1]))).sum() + sum(losses)
+    gradients = torch.autograd.grad(loss, [v.value for v in model.trainable_variables])
+    others = [v.value for v in model.non_trainable_variables]
+    return [*gradients, *others, *losses], sum(kept.values())
+
+
+@pytest.mark.parametrize(
+    "name", ["attention56-cifar@8", "dranet-cifar-diversity@8", "resnet18-cifar@8"]
+)
+def test_what_is_computed_twice_is_the_same_bits_and_little_is_kept(name: str) -> None:
+    (wanted, all_kept), (found, kept) = stepped(name, None), stepped(name, twice)
+    assert all(map(torch.equal, found, wanted))
+    assert kept < 0.5 * all_kept
+
+
+def test_an_input_of_a_part_is_not_written_over() -> None:
+    model = zoo.entry("attention56-cifar@8").build()
+    plan = list(_plan(model, overwrites=True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lean, "parts", lambda sizes, _: list(range(1, len(sizes) + 1)))
+        alone = list(lean._parts(plan, model))
+    assert any(step.overwrites for step in plan)
+    assert not any(step.overwrites for part in alone for step in part.steps)

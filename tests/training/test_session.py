@@ -17,7 +17,7 @@ from ranparity.errors import InputError
 from ranparity.models.config import AttentionConfig, Stage
 from ranparity.models.zoo import ENTRIES
 from ranparity.parity.endurance import differences
-from ranparity.training import directory, loop, record, session
+from ranparity.training import backends, directory, loop, record, session
 from ranparity.training.plan import Plan, check_fit, normalisation_of
 from ranparity.training.recipe import Recipe
 from ranparity.training.recipe import Stage as TrainingStage
@@ -119,6 +119,29 @@ def test_the_record_is_of_all_stages(calm: Path) -> None:
         "step-00000007.npz",
         "step-00000008.npz",
     }
+
+
+def test_what_is_computed_twice_is_recorded_and_trains_to_the_same_bits(
+    calm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    backend = backends.loaded("torch")
+    trainer = backend.trainer
+
+    def spied(*given: Any, remat: bool) -> Any:
+        asked.append(remat)
+        return trainer(*given, remat=remat)
+
+    monkeypatch.setattr(backend, "trainer", spied)
+    plain, run = (
+        directory.read_run(calm),
+        directory.read_run(trained(planned(tmp_path, remat=True))),
+    )
+    assert run["remat"] is True
+    assert "remat" not in plain
+    assert asked == [True, True], "once a stage"
+    for name in ("final_weights_digest", "final_slots_digest", "test_loss"):
+        assert run[name] == plain[name]
 
 
 def test_wrong_labels_are_counted_in_the_record(calm: Path, tmp_path: Path) -> None:

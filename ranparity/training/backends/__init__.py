@@ -87,8 +87,15 @@ class Backend(Protocol):
     def device(self) -> str:
         """Say what computes: `cpu`, or a GPU's name."""
 
-    def trainer(self, model: Model, update: Update) -> Trainer:
-        """Start to train a model, with logits as its outputs, from the values that it has."""
+    def trainer(self, model: Model, update: Update, *, remat: bool = False) -> Trainer:
+        """Start to train a model, with logits as its outputs, from the values that it has.
+
+        Args:
+            model: The model.
+            update: How its variables move.
+            remat: Whether a step computes parts of the net twice, in place of keeping what they
+                compute until it has their gradients: less memory, longer steps.
+        """
 
 
 def choose(

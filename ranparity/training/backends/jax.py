@@ -14,6 +14,7 @@ from ranparity import memory
 from ranparity.training import variables
 from ranparity.training.backends import compiled
 from ranparity.training.backends.bookkeeping import Bookkeeping
+from ranparity.training.backends.lean import Flat, Lean
 from ranparity.training.update import Arithmetic, Update
 from ranparity.training.variables import Model, State
 
@@ -53,18 +54,19 @@ def device() -> str:
     return str(jax.devices()[0].device_kind)
 
 
-def trainer(model: Model, update: Update) -> JaxTrainer:
+def trainer(model: Model, update: Update, *, remat: bool = False) -> JaxTrainer:
     """Start to train a model."""
-    return JaxTrainer(model, update)
+    return JaxTrainer(model, update, remat=remat)
 
 
 class JaxTrainer:
     """A model in training; its variables are kept here and given back to Keras by `finish`."""
 
-    def __init__(self, model: Model, update: Update) -> None:
+    def __init__(self, model: Model, update: Update, *, remat: bool) -> None:
         import jax
 
         self._jax = jax
+        self._lean = Lean(model, recompute=_recompute if remat else None)
         self._books = Bookkeeping(model, update)
         values = {name: np.asarray(v.value) for name, v in self._books.variables.items()}
         self._weights: list[Any] = []
@@ -158,9 +160,10 @@ class JaxTrainer:
 
         What is fixed is among the others: a step gives it back as it is.
         """
-        logits, others, penalties = self._books.model.stateless_call(
-            weights, others, images, training=True, return_losses=True
-        )
+        with self._lean.running(training=True):
+            logits, others, penalties = self._books.model.stateless_call(
+                weights, others, images, training=True, return_losses=True
+            )
         log_probabilities = self._jax.nn.log_softmax(logits)
         loss = -(targets * log_probabilities).sum(axis=1).mean()
         for penalty in penalties:
@@ -168,4 +171,29 @@ class JaxTrainer:
         return loss, others
 
     def _traced_logits(self, weights: list[Any], others: list[Any], images: Any) -> Any:
-        return self._books.model.stateless_call(weights, others, images, training=False)[0]
+        with self._lean.running(training=False):
+            return self._books.model.stateless_call(weights, others, images, training=False)[0]
+
+
+def _recompute(function: Flat) -> Flat:
+    """Have a function keep its arguments alone, and be computed again once its gradient begins.
+
+    On a CPU XLA takes `jax.checkpoint`'s barriers out before it shares what is computed twice
+    (JAX 0.10: neither its memory nor its peak was less with it). So the second time depends on a
+    gradient, through a zero that the compiler cannot know.
+    """
+    import jax
+
+    def forward(*given: Any) -> tuple[Any, Any]:
+        return function(*given), given
+
+    def backward(given: Any, gradients: Any) -> Any:
+        one = gradients[0].ravel()[0]
+        zero = jax.numpy.where(one == one, 0.0, jax.numpy.nan)  # a NaN does not equal itself
+        later = [each + zero.astype(each.dtype) for each in given]
+        _, pull_back = jax.vjp(lambda *again: tuple(function(*again)), *later)
+        return pull_back(tuple(gradients))
+
+    recomputed = jax.custom_vjp(function)
+    recomputed.defvjp(forward, backward)
+    return recomputed

@@ -1,23 +1,31 @@
-"""A functional model on PyTorch, whose tensors go, or are written over, after their last readers.
+"""A functional model whose layers are called with no more around them than they need.
 
 Keras 3.15 keeps every layer's output until the model's end (keras/src/ops/function.py,
-`_run_through_graph`). Where nothing is compiled that is memory for all of them, of which
-a training needs two thirds for its gradients. And as in Caffe's files a ReLU then writes over what
-it reads, where that is a convolution's or a normalisation's, whose gradients do not read it.
+`_run_through_graph`), and does the same around each call whatever the layer. Here tensors go after
+their last readers: where nothing is compiled that is memory for all of them, of which a training
+needs two thirds for its gradients. As in Caffe's files a ReLU may write over what it reads, where
+that is a convolution's or a normalisation's, whose gradients do not read it. And what lies between
+a few tensors may be computed a second time on the way back, in place of being kept.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from operator import is_ as is_same
 from typing import Any
 
+from ranparity.training.backends.recomputing import parts
 from ranparity.training.variables import Model
 
 RUN = "_run_through_graph"  # Keras's name for what is replaced
+Operation = Callable[[Any], Callable[..., Any]]
+Flat = Callable[..., Sequence[Any]]  # of tensors, which gives tensors
+Recompute = Callable[[Flat], Flat]
+"""Makes of a function the same one, which keeps its arguments alone for the way back."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,36 +46,80 @@ class Step:
     plain: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Steps that follow one another.
+
+    Attributes:
+        steps: Them.
+        reads: What they read from before them, by `id`.
+        makes: What they make that is read after them.
+        variables: Of their layers.
+    """
+
+    steps: tuple[Step, ...]
+    reads: tuple[int, ...]
+    makes: tuple[int, ...]
+    variables: tuple[Any, ...]
+
+
 class Lean:
     """Runs a model's graph in Keras's order, and lets each tensor go after its last reader.
 
     Args:
         model: A functional model; any other is run as it is.
+        overwrites: Whether ReLUs may write over what they read (PyTorch).
+        recompute: Makes parts of the graph compute twice in place of keeping what they compute;
+            None keeps it.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(
+        self, model: Model, *, overwrites: bool = False, recompute: Recompute | None = None
+    ) -> None:
         self._model = model
-        self._plan = list(_plan(model)) if hasattr(model, RUN) else []
+        self._plan = list(_plan(model, overwrites=overwrites)) if hasattr(model, RUN) else []
+        self._recompute = recompute
+        self._parts = list(_parts(self._plan, model)) if recompute else []
         self._training = False
 
     def __call__(self, images: Any, *, training: bool) -> Any:
         """Give what the model makes of images."""
-        if not self._plan:
+        with self.running(training=training):
             return self._model(images, training=training)
+
+    @contextlib.contextmanager
+    def running(self, *, training: bool) -> Iterator[None]:
+        """Have the model, when it is called, run its graph so."""
+        if not self._plan:
+            yield
+            return
         self._training = training
         object.__setattr__(self._model, RUN, self._run)
         try:
-            return self._model(images, training=training)
+            yield
         finally:
             object.__delattr__(self._model, RUN)
 
-    def _run(self, inputs: Any, operation_fn: Callable[[Any], Callable[..., Any]]) -> Any:
+    def _run(self, inputs: Any, operation_fn: Operation) -> Any:
         from keras import tree
 
-        from ranparity.kernels.torch import spare
-
         tensors = dict(zip(map(id, self._model.inputs), tree.flatten(inputs), strict=True))
-        for step in self._plan:
+        if self._recompute and self._training:
+            *twice, last = self._parts
+            for part in twice:
+                self._walk_twice(part, tensors, operation_fn)
+            self._walk(last.steps, tensors, operation_fn)  # the way back begins with it
+        else:
+            self._walk(self._plan, tensors, operation_fn)
+        return tree.map_structure(lambda x: tensors[id(x)], self._model._outputs_struct)
+
+    def _walk(
+        self, steps: Sequence[Step], tensors: dict[int, Any], operation_fn: Operation
+    ) -> None:
+        """Take steps; the tensors are those that are there before, and then those after."""
+        from keras import tree
+
+        for step in steps:
             node = step.node
             if step.plain:
                 call, kwargs = node.operation.call, self._arguments(node.operation)
@@ -79,20 +131,63 @@ class Lean:
             else:
                 call = operation_fn(node.operation)
                 args, kwargs = node.arguments.fill_in(tensors)
-            with spare(args[0]) if step.overwrites else contextlib.nullcontext():
+            with _spare(args[0]) if step.overwrites else contextlib.nullcontext():
                 made = call(*args, **kwargs)
             del args, kwargs
             tensors |= zip(map(id, node.outputs), tree.flatten(made), strict=True)
             del made
             for tensor in step.going:
                 del tensors[tensor]
-        return tree.map_structure(lambda x: tensors[id(x)], self._model._outputs_struct)
+
+    def _walk_twice(self, part: Part, tensors: dict[int, Any], operation_fn: Operation) -> None:
+        """Take a part's steps so that they are taken again on the way back.
+
+        What they leave behind besides tensors, statistics and losses, is taken out of the function,
+        since it would be left behind twice, or from within a framework's trace.
+        """
+        from keras import StatelessScope, ops
+
+        trained = [variable for variable in part.variables if variable.trainable]
+        fixed = [(v, ops.convert_to_tensor(v)) for v in part.variables if not v.trainable]
+        statistics: list[Any] = []  # that the part has changed, once it has run
+
+        def function(*given: Any) -> tuple[Any, ...]:
+            held, read = given[: len(trained)], given[len(trained) :]
+            mapping = [*zip(trained, held, strict=True), *fixed]
+            with StatelessScope(mapping, collect_losses=True) as scope:
+                before = dict(scope.state_mapping)
+                inner = dict(zip(part.reads, read, strict=True))
+                self._walk(part.steps, inner, operation_fn)
+            now = [(v, scope.get_current_value(v)) for v in part.variables]
+            after = [(v, value) for v, value in now if value is not before[id(v)]]
+            statistics[:] = [v for v, _ in after]
+            made = (inner[tensor] for tensor in part.makes)
+            return (*made, *(ops.stop_gradient(value) for _, value in after), *scope.losses)
+
+        assert self._recompute  # noqa: S101  (without, there are no parts)
+        values = [ops.convert_to_tensor(variable) for variable in trained]
+        found = self._recompute(function)(*values, *(tensors[tensor] for tensor in part.reads))
+        made, left = len(part.makes), len(part.makes) + len(statistics)
+        for variable, value in zip(statistics, found[made:left], strict=True):
+            variable.assign(value)
+        for loss in found[left:]:
+            self._model.add_loss(loss)
+        tensors |= zip(part.makes, found[:made], strict=True)
+        for step in part.steps:
+            for tensor in step.going:
+                tensors.pop(tensor, None)
 
     def _arguments(self, layer: Any) -> dict[str, bool]:
         return {"training": self._training} if layer._call_has_training_arg else {}
 
 
-def _plan(model: Model) -> Iterator[Step]:
+def _spare(tensor: Any) -> contextlib.AbstractContextManager[None]:
+    from ranparity.kernels import torch
+
+    return torch.spare(tensor)
+
+
+def _plan(model: Model, *, overwrites: bool) -> Iterator[Step]:
     """Each node in order."""
     depths = sorted(model._nodes_by_depth, reverse=True)
     nodes = [node for depth in depths for node in model._nodes_by_depth[depth] if not node.is_input]
@@ -102,8 +197,42 @@ def _plan(model: Model) -> Iterator[Step]:
     for place, node in enumerate(nodes):
         read = {id(x) for x in node.input_tensors}
         going = tuple(tensor for tensor in read - kept if last[tensor] == place)
-        overwrites = [readers[x] for x in going] == [1] and _may_overwrite(node)
-        yield Step(node, going, overwrites, _is_plain(node))
+        alone = overwrites and [readers[x] for x in going] == [1]
+        yield Step(node, going, alone and _may_overwrite(node), _is_plain(node))
+
+
+def _parts(plan: Sequence[Step], model: Model) -> Iterator[Part]:
+    """Divide a plan so that little memory is needed for what is kept and what is recomputed."""
+    made = {id(x): place for place, step in enumerate(plan) for x in step.node.outputs}
+    last = {id(x): place for place, step in enumerate(plan) for x in step.node.input_tensors}
+    last |= {id(x): len(plan) for x in model.outputs}
+    sizes = [sum(_size(x) for x in step.node.outputs) for step in plan]
+    lives = [max(last.get(id(x), place) for x in s.node.outputs) for place, s in enumerate(plan)]
+    begun = 0
+    for end in parts(sizes, lives):
+        steps = plan[begun:end]
+        read = dict.fromkeys(id(x) for step in steps for x in step.node.input_tensors)
+        before = tuple(tensor for tensor in read if made.get(tensor, -1) < begun)
+        after = (tensor for tensor, place in made.items() if begun <= place < end)
+        layers = dict.fromkeys(step.node.operation for step in steps)
+        yield Part(
+            tuple(_leaving(step, before) for step in steps),
+            before,
+            tuple(tensor for tensor in after if last.get(tensor, -1) >= end),
+            tuple(v for layer in layers for v in getattr(layer, "variables", ())),
+        )
+        begun = end
+
+
+def _leaving(step: Step, tensors: Sequence[int]) -> Step:
+    """A step that does not write over tensors that are needed again."""
+    read = {id(x) for x in step.node.input_tensors}
+    return dataclasses.replace(step, overwrites=step.overwrites and not read & set(tensors))
+
+
+def _size(x: Any) -> int:
+    """Numbers of a tensor, for one image."""
+    return math.prod(side or 1 for side in x.shape)
 
 
 def _may_overwrite(node: Any) -> bool:

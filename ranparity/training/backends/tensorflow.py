@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ranparity.training import variables
 from ranparity.training.backends.bookkeeping import Bookkeeping
+from ranparity.training.backends.lean import Lean
 from ranparity.training.backends.startup import is_error, stderr_filtered
 from ranparity.training.update import Arithmetic, Update
 from ranparity.training.variables import Model, State
@@ -50,23 +51,24 @@ def device() -> str:
     return "cpu"
 
 
-def trainer(model: Model, update: Update) -> TensorFlowTrainer:
+def trainer(model: Model, update: Update, *, remat: bool = False) -> TensorFlowTrainer:
     """Start to train a model."""
-    return TensorFlowTrainer(model, update)
+    return TensorFlowTrainer(model, update, remat=remat)
 
 
 class TensorFlowTrainer:
     """A model in training; its weights are the Keras variables, updated by the step's graph."""
 
-    def __init__(self, model: Model, update: Update) -> None:
+    def __init__(self, model: Model, update: Update, *, remat: bool) -> None:
         import tensorflow as tf
 
         self._tf = tf
+        self._lean = Lean(model, recompute=tf.recompute_grad if remat else None)
         self._books = Bookkeeping(model, update)
         self._weights = [self._books.variables[name].value for name in self._books.trainable]
         self._slots = [[tf.Variable(slot) for slot in slots] for slots in self._books.empty_slots()]
         self._step = tf.function(self._traced_step)
-        self._infer = tf.function(lambda images: model(images, training=False))
+        self._infer = tf.function(lambda images: self._lean(images, training=False))
 
     def step(
         self,
@@ -113,7 +115,7 @@ class TensorFlowTrainer:
         """Build the graph of forward, backward and update; gives the loss."""
         tf = self._tf
         with tf.GradientTape() as tape:
-            logits = self._books.model(images, training=True)
+            logits = self._lean(images, training=True)
             loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
             for penalty in self._books.model.losses:  # of this call: each begins with none
                 loss += penalty

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from ranparity.training import variables
 from ranparity.training.backends.bookkeeping import Bookkeeping
-from ranparity.training.backends.lean import Lean
+from ranparity.training.backends.lean import Flat, Lean
 from ranparity.training.update import Arithmetic, Update
 from ranparity.training.variables import Model, State
 
@@ -49,19 +50,19 @@ def device() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
 
-def trainer(model: Model, update: Update) -> TorchTrainer:
+def trainer(model: Model, update: Update, *, remat: bool = False) -> TorchTrainer:
     """Start to train a model."""
-    return TorchTrainer(model, update)
+    return TorchTrainer(model, update, remat=remat)
 
 
 class TorchTrainer:
     """A model in training; its weights are the Keras variables themselves, updated in place."""
 
-    def __init__(self, model: Model, update: Update) -> None:
+    def __init__(self, model: Model, update: Update, *, remat: bool) -> None:
         import torch
 
         self._torch = torch
-        self._lean = Lean(model)
+        self._lean = Lean(model, overwrites=True, recompute=_recompute if remat else None)
         self._books = Bookkeeping(model, update)
         self._weights = [self._books.variables[name].value for name in self._books.trainable]
         for weight in self._weights:
@@ -129,6 +130,14 @@ class TorchTrainer:
 
     def _tensors(self, groups: Sequence[Sequence[NDArray[Any]]]) -> list[Any]:
         return [tuple(_arranged(self._tensor(array)) for array in arrays) for arrays in groups]
+
+
+def _recompute(function: Flat) -> Flat:
+    """Have a function keep its arguments alone; the nets draw nothing, so no generator is kept."""
+    from torch.utils.checkpoint import checkpoint
+
+    how: dict[str, Any] = {"use_reentrant": False, "preserve_rng_state": False}
+    return functools.partial(checkpoint, function, **how)
 
 
 def _arranged(tensor: Any) -> Any:

@@ -35,7 +35,8 @@ LEAVES = {"caffe", "data", "kernels", "workers"}  # import nothing of ours but t
 FACE = "__init__.py"  # hands on what people call, once they ask for it
 TOGETHER = {"commands", "run", "cli", "__main__"}  # the command line: `run` is one of its commands
 FRAMEWORKS = {"torch", "tensorflow", "jax"}
-MAY_FRAMEWORK = ("training/backends/", "kernels/", "caffe/arbiter", "benchmarks/native.py")
+BENCHMARKS = ("benchmarks/native.py", "benchmarks/operators/")
+MAY_FRAMEWORK = ("training/backends/", "kernels/", "caffe/arbiter", *BENCHMARKS)
 NO_KERAS = (
     "caffe/",
     "claims/",

@@ -1,7 +1,8 @@
 """A process that times one way of a net: `python -m ranparity.benchmarks.worker CASE`.
 
 It says when the net is built, and then answers a request a line: how many times to do what, with
-the seconds of each. It ends when nobody asks any more.
+the seconds of each. Of a convolution it is told which, and how many times to do it before. It ends
+when nobody asks any more.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from ranparity.errors import InputError
 from ranparity.workers import serve
 
 PRODUCT = "matrix_product"
+CONVOLUTION = "convolution"  # and its gradients, and the matrix product of the same work
 FORGET = "forget"  # the most memory that the process has had until now
 SIDE = 2048  # of the matrices whose product is the measure of a machine
 HIDDEN = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}  # what keeps frameworks on the CPU
@@ -141,8 +143,19 @@ def main(arguments: Sequence[str]) -> None:
     _say({"environment": place})
     for line in sys.stdin:
         request = json.loads(line)
+        if request["what"] == CONVOLUTION:
+            _say({"seconds": _convolving(way, request)})
+            continue
         seconds = [_timed(actions[request["what"]]) for _ in range(request["count"])]
         _say({"seconds": seconds, "peak_memory_bytes": memory.peak()})
+
+
+def _convolving(way: Way, request: Mapping[str, Any]) -> dict[str, list[float]]:
+    """The seconds of what a step does of a convolution, and of the product."""
+    from ranparity.benchmarks import convolutions, convolving
+
+    convolution = convolutions.heard(request["of"])
+    return convolving.timed(way.backend, convolution, request["warm_up"], request["count"])
 
 
 def batch(case: Case) -> tuple[Array, Array]:

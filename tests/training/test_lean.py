@@ -15,7 +15,7 @@ from ranparity.models import zoo
 from ranparity.models.layers.maps import BN, Convolution, ReLU
 from ranparity.training.backends import lean
 from ranparity.training.backends.lean import RUN, Lean, _plan
-from ranparity.training.backends.torch import _arranged
+from ranparity.training.backends.torch import arranged
 
 
 def images(batch: int, size: int) -> Any:
@@ -164,12 +164,12 @@ def test_only_layers_that_do_nothing_around_their_call_are_called_so() -> None:
 
 def test_a_kernel_has_the_same_values_in_the_order_of_convolutions() -> None:
     kernel = torch.arange(3 * 2 * 4 * 5).reshape(3, 2, 4, 5)
-    arranged = _arranged(kernel)
-    assert torch.equal(arranged, kernel)
-    seen = arranged.permute(3, 2, 0, 1)
+    laid = arranged(kernel)
+    assert torch.equal(laid, kernel)
+    seen = laid.permute(3, 2, 0, 1)
     assert seen.is_contiguous(memory_format=torch.channels_last)
     vector = torch.arange(3)
-    assert _arranged(vector) is vector
+    assert arranged(vector) is vector
 
 
 BATCH = 7  # no kernel has such a side

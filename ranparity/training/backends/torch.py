@@ -66,7 +66,7 @@ class TorchTrainer:
         self._books = Bookkeeping(model, update)
         self._weights = [self._books.variables[name].value for name in self._books.trainable]
         for weight in self._weights:
-            weight.data = _arranged(weight.data)
+            weight.data = arranged(weight.data)
         self._device = self._weights[0].device
         self._slots = self._tensors(self._books.empty_slots())
         self._arithmetic = Arithmetic(torch.sqrt, lambda a, x, y: torch.add(y, x, alpha=a))
@@ -129,7 +129,7 @@ class TorchTrainer:
         return self._torch.tensor(array.astype(self._books.dtype), device=self._device)
 
     def _tensors(self, groups: Sequence[Sequence[NDArray[Any]]]) -> list[Any]:
-        return [tuple(_arranged(self._tensor(array)) for array in arrays) for arrays in groups]
+        return [tuple(arranged(self._tensor(array)) for array in arrays) for arrays in groups]
 
 
 def _recompute(function: Flat) -> Flat:
@@ -140,7 +140,7 @@ def _recompute(function: Flat) -> Flat:
     return functools.partial(checkpoint, function, **how)
 
 
-def _arranged(tensor: Any) -> Any:
+def arranged(tensor: Any) -> Any:
     """Lay a kernel (HWIO) out in memory as PyTorch's convolutions take it: O, H, W, I.
 
     Its shape and its values stay. As it was, each convolution would copy it into this order, and

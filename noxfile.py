@@ -103,6 +103,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def operations(session: nox.Session) -> None:
+    """Times each convolution beside its matrix product, into reports/data; ten minutes."""
+    install(session, "all")
+    out = [] if session.posargs else ["--out", "reports/data/operations.json", *BENCHED]
+    session.run("ranparity", "bench", "--operations", *out, *session.posargs)
+
+
+@nox.session
 def growth(session: nox.Session) -> None:
     """Times steps as the batch, the depth and the width grow, into reports/data; half an hour."""
     install(session, "all")

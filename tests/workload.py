@@ -27,6 +27,7 @@ LONGEST = (
     "tests/commands/test_check.py",
     "tests/benchmarks/test_worker.py",
     "tests/benchmarks/test_native.py",
+    "tests/benchmarks/test_convolving.py",
 )
 """Files that take longest, so that they do not come last, when other processes have ended."""
 

@@ -6,12 +6,15 @@ import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ranparity.benchmarks.case import BATCH, BATCH_LARGE, DEVICES, STEP, case_of
+from ranparity.benchmarks.case import BATCH, BATCH_LARGE, DEVICES, STEP, Case, case_of
 from ranparity.errors import InputError
 from ranparity.parity.ladder.case import LARGE
 from ranparity.training import backends
+
+if TYPE_CHECKING:
+    from ranparity.report.operations_record import OperatedNet
 
 MODEL = "attention56"
 ROUNDS = 7
@@ -75,6 +78,12 @@ def add_parser(commands: Any) -> None:
         help="also write what was found there, beside what it has of other nets and batch sizes",
     )
     add(
+        "--operations",
+        action="store_true",
+        help="instead, time each convolution of the nets on our backends alone, its gradients, and "
+        "the matrix product of the same work; with --out what is there already is passed over",
+    )
+    add(
         "--growth",
         action="store_true",
         help="instead, time our step alone as the batch, the depth (56 to 452) and the width grow, "
@@ -95,7 +104,14 @@ def execute(arguments: argparse.Namespace) -> int:
         case_of(name, _positive("--batch-size", arguments.batch_size), arguments.device)
         for name in arguments.models or [MODEL]
     ]
+    if arguments.operations:
+        return _operate(arguments, cases, names)
     _positive("--rounds", arguments.rounds)
+    return _compare(arguments, cases, names)
+
+
+def _compare(arguments: argparse.Namespace, cases: list[Case], names: list[str]) -> int:
+    """Times nets beside the same ones of others."""
     from ranparity.benchmarks import records
     from ranparity.benchmarks.run import bench
     from ranparity.parity.sessions import say
@@ -117,8 +133,46 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _operate(arguments: argparse.Namespace, cases: list[Case], names: list[str]) -> int:
+    """Times convolutions alone; gives 1 where something could not be run."""
+    from ranparity.benchmarks import operations
+    from ranparity.parity import sessions
+    from ranparity.report import operations_record
+
+    book = operations.Book(arguments.out, sessions.source())
+    well = operations.run(book, cases, names, sessions.say)
+    if arguments.json:
+        print(json.dumps(book.content, indent=1))
+        return 0 if well else 1
+    found = operations_record.read(json.dumps(book.content).encode())
+    if found.error:
+        raise InputError(f"{arguments.out}: {found.error}: move it away")
+    for net in found.nets:
+        print("\n".join(_operated(net)))
+    return 0 if well else 1
+
+
+def _operated(net: OperatedNet) -> Iterator[str]:
+    """What is said of a net, and a row for each of its convolutions."""
+    from tabulate import tabulate
+
+    from ranparity.report import operations
+
+    yield ""
+    where = f"{net.model}, batch {net.batch_size}, on {net.backend}"
+    if net.error:
+        yield f"{where}: failed"
+        return
+    yield f"{where}: {operations.said(net)}"
+    yield ""
+    rows = [operations.words(net, operation) for operation in net.operations]
+    yield tabulate(rows, headers=operations.TITLES, disable_numparse=True)
+
+
 def _grow(arguments: argparse.Namespace, names: list[str]) -> int:
     """Times what grows; gives 1 where something could not be run."""
+    if arguments.operations:
+        raise InputError("--growth, --operations: expected one of them. Received: both")
     if arguments.models or arguments.batch_size is not None:
         raise InputError("--growth has nets and batches of its own: leave out MODEL, --batch-size")
     from tabulate import tabulate

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ranparity.report import curves, growth
+from ranparity.report import curves, growth, operations
 from ranparity.report.bench_record import BENCH, Timed, TimedNet
 from ranparity.report.document import (
     Block,
@@ -57,6 +57,7 @@ def section(evidence: Evidence) -> Section:
         blocks.append(Paragraph(text(FAILED, ": ", code(record.error)), "fail"))
     for net in record.nets if record else ():
         blocks += _net(net)
+    blocks += operations.blocks(evidence.operations)
     blocks += growth.blocks(evidence.growth)
     return Section("speed", "Speed", tuple(blocks))
 
@@ -133,6 +134,7 @@ def problems(evidence: Evidence) -> Iterator[Text]:
     if evidence.bench and evidence.bench.error:
         source = link(BENCH, BENCH)
         yield text("Speed: FAILED: ", code(evidence.bench.error), " (", source, ")")
+    yield from operations.problems(evidence.operations)
     yield from growth.problems(evidence.growth)
 
 

@@ -26,6 +26,7 @@ from ranparity.report.document import (
 from ranparity.report.endurance_record import EnduranceRecord
 from ranparity.report.growth_record import GROWTH
 from ranparity.report.ladder_record import LadderRecord, ProofRecord
+from ranparity.report.operations_record import OPERATIONS
 from ranparity.report.reading import clean
 from ranparity.report.records import Evidence
 from ranparity.report.runs import FinishedRun
@@ -105,6 +106,9 @@ def places(evidence: Evidence) -> list[Place]:
     grown = evidence.growth
     for name, place in (grown.environments or {}).items() if grown else ():
         found.append(_place(f"growth, {name}", GROWTH, name, place))
+    alone = evidence.operations
+    for name, place in (alone.environments or {}).items() if alone else ():
+        found.append(_place(f"operations, {name}", OPERATIONS, name, place))
     tried = evidence.directions
     if tried and tried.experiments:
         found.append(_place("directions", DIRECTIONS, tried.backend, tried.environment))

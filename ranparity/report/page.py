@@ -192,6 +192,8 @@ def _making() -> Section:
                 code("nox -s second-opinion"),
                 " prototxts, ",
                 code("nox -s bench"),
+                ", ",
+                code("nox -s operations"),
                 " and ",
                 code("nox -s growth"),
                 " the times. The page is ",

@@ -12,6 +12,7 @@
     data/opinions.json               level 1 of prototxts, as `nox -s second-opinion` does
     data/bench.json                  seconds of steps and passes, as `nox -s bench` does
     data/growth.json                 the same as nets and batches grow, as `nox -s growth` does
+    data/operations.json             each convolution of nets alone, as `nox -s operations` does
     data/zoo-<backend>.json          every net run once, and short trainings, as `nox -s zoo` does
 
 Each may hold "error" in place of its evidence: why there is none. Keys that are not known are
@@ -36,6 +37,7 @@ from ranparity.report import (
     growth_record,
     ladder_record,
     masks_record,
+    operations_record,
     zoo_record,
 )
 from ranparity.report.alteration_record import ALTERATIONS, AlterationRecord
@@ -54,6 +56,7 @@ from ranparity.report.ladder_record import (
     ProofRecord,
 )
 from ranparity.report.masks_record import MasksRecord
+from ranparity.report.operations_record import OPERATIONS, OperationsRecord
 from ranparity.report.reading import Fields, MalformedError, parse_json
 from ranparity.report.run_record import read_run
 from ranparity.report.runs import FailedRun, FinishedRun, Run
@@ -64,7 +67,7 @@ Files = Mapping[str, bytes]  # by path relative to the reports folder, with "/"
 TRAINING = ("run.json", "steps.jsonl", "epochs.csv")
 PICTURES = (masks_record.FILE, masks_record.PICTURE, features_record.FILE)
 RUN_FILES = (*TRAINING, *PICTURES)
-ALONE = (ALTERATIONS, DIRECTIONS, LADDER, QUICK, PROOF, OPINIONS, BENCH, GROWTH)
+ALONE = (ALTERATIONS, DIRECTIONS, LADDER, QUICK, PROOF, OPINIONS, BENCH, GROWTH, OPERATIONS)
 _RUN = re.compile(r"data/runs/([^/]+)/[^/]+")
 
 
@@ -89,6 +92,7 @@ class Evidence:
         opinions: Level 1 of prototxts, if they were run.
         bench: How long steps and passes take, if they were timed.
         growth: The same as nets and batches grow.
+        operations: How long each convolution of nets takes alone.
     """
 
     backends: tuple[str, ...]
@@ -107,6 +111,7 @@ class Evidence:
     opinions: LadderRecord | None = None
     bench: BenchRecord | None = None
     growth: GrowthRecord | None = None
+    operations: OperationsRecord | None = None
 
     @property
     def trained(self) -> set[str]:
@@ -201,6 +206,7 @@ def evidence(files: Files) -> Evidence:
         opinions=ladder_record.read(files[OPINIONS], OPINIONS) if OPINIONS in files else None,
         bench=bench_record.read(files[BENCH]) if BENCH in files else None,
         growth=growth_record.read(files[GROWTH]) if GROWTH in files else None,
+        operations=operations_record.read(files[OPERATIONS]) if OPERATIONS in files else None,
     )
 
 

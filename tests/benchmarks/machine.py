@@ -8,11 +8,23 @@ from typing import Any
 
 from ranparity.benchmarks import run
 from ranparity.benchmarks.case import FORWARD, LAYOUTS, STEP, Case, Way, heard
+from ranparity.benchmarks.convolutions import PASSES
+from ranparity.benchmarks.convolutions import heard as heard_convolution
 from ranparity.benchmarks.run import CACHE
-from ranparity.benchmarks.worker import FORGET, PRODUCT
+from ranparity.benchmarks.worker import CONVOLUTION, FORGET, PRODUCT
 
 SECONDS = {STEP: 3.0, FORWARD: 1.0, PRODUCT: 0.5}
 FACTORS = {"ranparity": 0.5, "keras": 2.0, "native": 1.0}
+
+
+def convolved(request: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Passes at 1 GFLOP/s forward, at half of it back, and products at 2 GFLOP/s."""
+    convolution = heard_convolution(request["of"])
+    speeds = dict(zip((*PASSES, PRODUCT), (1.0, 0.5, 0.5, 2.0), strict=True))
+    return {
+        what: [convolution.flops / 1e9 / speeds[what]] * request["count"]
+        for what in (*convolution.passes, PRODUCT)
+    }
 
 
 class Machine:
@@ -42,6 +54,8 @@ class Machine:
                 return {"environment": {"framework": way.backend}}
             what, count = request["what"], request["count"]
             self.turns.append((way, what))
+            if what == CONVOLUTION:
+                return {"seconds": convolved(request)}
             if what == FORGET:
                 forgotten["seen"] = sum(asked.values())
                 return {"seconds": [0.0], "peak_memory_bytes": 0}

@@ -72,6 +72,10 @@ def test_json_is_all_of_it_and_the_record_is_written(
         ([MODEL, "--batch-size", "0"], "--batch-size: expected 1 or more"),
         ([MODEL, "--rounds", "0"], "--rounds: expected 1 or more"),
         ([MODEL, "--backends", "caffe"], "--backends: expected one of torch"),
+        (["--growth", "--operations"], "--growth, --operations: expected one of them"),
+        (["nothing", "--operations"], "unknown model 'nothing'"),
+        ([f"{MODEL}@4", "--operations"], "narrow twin, which has no prototxt"),
+        ([MODEL, "--operations", "--batch-size", "0"], "--batch-size: expected 1 or more"),
     ],
 )
 def test_what_it_cannot_do_is_a_line(
@@ -114,4 +118,42 @@ def test_growth_that_fails_is_a_row_and_the_exit_status(
     assert cli.main(["bench", "--growth", "--backends", "torch"]) == 1
     out, err = capsys.readouterr()
     assert out.split()[-1] == "failed"
+    assert "failed: killed by signal 9" in err
+
+
+def test_operations_have_a_table_a_net_and_a_record(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "answering", Machine().answering)
+    path = tmp_path / "operations.json"
+    arguments = ["bench", MODEL, "--operations", "--backends", "torch", "--out", str(path)]
+    assert cli.main(arguments) == 0
+    out, err = capsys.readouterr()
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert lines[1].startswith(f"{MODEL}, batch 64, on torch: convolutions take ")
+    assert lines[3].startswith("First layer Layers Bottom Top Kernel / stride Share of the step")
+    assert len(lines) == 5 + 11
+    assert lines[5].startswith("res2a_branch2a 4 64x64x32x32 64x64x32x32 3x3 / 1x1 ")
+    assert lines[5].endswith(" % 1.0 0.5 0.5 2.0")
+    assert err.startswith(f"1/1 {MODEL}, batch 64, torch: 9.000 s a step")
+    assert cli.main([*arguments, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == json.loads(path.read_text())
+    assert err == "", "what is there is not done again"
+    path.write_text(path.read_text().replace('"step_seconds": 9.0', '"step_seconds": 0'))
+    assert cli.main(arguments) == 2
+    (message,) = capsys.readouterr().err.splitlines()
+    assert f'{path}: nets 1: expected a number above 0 as "step_seconds": move it away' in message
+
+
+def test_operations_that_fail_are_told_and_the_exit_status(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> Any:
+        raise WorkerError("killed by signal 9")
+
+    monkeypatch.setattr(run, "answering", killed)
+    assert cli.main(["bench", "--operations", "--backends", "torch"]) == 1
+    out, err = capsys.readouterr()
+    assert out.split() == ["attention56,", "batch", "8,", "on", "torch:", "failed"]
     assert "failed: killed by signal 9" in err

@@ -133,6 +133,27 @@ def sum_pool(x: Any, *, kernel: Pair, stride: Pair, pads: Pads, data_format: str
     return average * math.prod(kernel)
 
 
+def interpolation(x: Any, height: Any, width: Any, *, data_format: str) -> Any:
+    """Maps with rows and columns that are sums of theirs.
+
+    Args:
+        x: Maps, NHWC or NCHW by `data_format`.
+        height: The part of each row of `x` in each of the result's, (rows, H).
+        width: The same of columns, (columns, W).
+        data_format: `channels_last` or `channels_first`.
+    """
+    if data_format == "channels_last":
+        rows = ops.einsum("oh,nhwc->nowc", height, x)
+        return ops.einsum("pw,nowc->nopc", width, rows)
+    rows = ops.einsum("oh,nchw->ncow", height, x)
+    return ops.einsum("pw,ncow->ncop", width, rows)
+
+
+def moving_average(old: Any, new: Any, momentum: float) -> Any:
+    """`momentum * old + (1 - momentum) * new`, in the type of `old`."""
+    return old * momentum + ops.cast(new, old.dtype) * (1 - momentum)
+
+
 def batch_normalization(
     x: Any, gamma: Any, beta: Any, *, epsilon: float, axis: int
 ) -> tuple[Any, Any, Any]:

@@ -64,6 +64,16 @@ def deconvolution(
     return tf.transpose(y, (0, 3, 1, 2)) if data_format == "channels_first" else y
 
 
+def interpolation(x: Any, height: Any, width: Any, *, data_format: str) -> Any:
+    """See `plain.interpolation`; products of matrices as they lie in memory, nothing is moved."""
+    if data_format == "channels_first":
+        return tf.matmul(tf.matmul(height, x), width, transpose_b=True)
+    _, rows, columns, channels = x.shape
+    made = tf.matmul(height, tf.reshape(x, (-1, rows, columns * channels)))
+    made = tf.matmul(width, tf.reshape(made, (-1, columns, channels)))
+    return tf.reshape(made, (-1, height.shape[0], width.shape[0], channels))
+
+
 def batch_normalization(
     x: Any, gamma: Any, beta: Any, *, epsilon: float, axis: int
 ) -> tuple[Any, Any, Any]:

@@ -111,6 +111,25 @@ def max_pool(
     return _as_given(y, data_format)
 
 
+def interpolation(
+    x: torch.Tensor, height: torch.Tensor, width: torch.Tensor, *, data_format: str
+) -> torch.Tensor:
+    """See `plain.interpolation`; products of matrices as they lie in memory, nothing is moved."""
+    batch, *sides = x.shape
+    if data_format == "channels_last":
+        rows = torch.bmm(_each(height, batch), x.reshape(batch, sides[0], -1))
+        cells = rows.reshape(-1, *sides[1:])
+        return torch.bmm(_each(width, len(cells)), cells).reshape(batch, len(height), -1, sides[2])
+    maps = x.reshape(-1, *sides[1:])
+    made = torch.bmm(_each(height, len(maps)), maps) @ width.T
+    return made.reshape(batch, sides[0], *made.shape[1:])
+
+
+def moving_average(old: torch.Tensor, new: torch.Tensor, momentum: float) -> torch.Tensor:
+    """See `plain.moving_average`, in fewer passes."""
+    return torch.add(old * momentum, new.to(old.dtype), alpha=1 - momentum)
+
+
 def batch_normalization(
     x: torch.Tensor, gamma: torch.Tensor, beta: torch.Tensor, *, epsilon: float, axis: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -148,6 +167,11 @@ def _ceil_size(size: int, kernel: int, stride: int, pad: int) -> int:
     """PyTorch's size in ceil mode: the last window must start inside the map or its padding."""
     out = -(-(size + 2 * pad - kernel) // stride) + 1
     return out - 1 if (out - 1) * stride >= size + pad else out
+
+
+def _each(matrix: torch.Tensor, count: int) -> torch.Tensor:
+    """A matrix so many times, without copies of it."""
+    return matrix.expand(count, *matrix.shape)
 
 
 def _nchw(x: torch.Tensor, data_format: str) -> torch.Tensor:

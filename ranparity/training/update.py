@@ -77,6 +77,19 @@ class Update:
         """Names of what the rule keeps for each weight; all have its shape and start at 0."""
         return RULES[self.rule].slots
 
+    @property
+    def nesterov(self) -> bool | None:
+        """Whether a framework's own step with momentum does this rule, and if so which.
+
+        With Nesterov's momentum (true) or the plain one (false), of a velocity that has the
+        learning rate in it: v' = momentum * v + learning_rate * g', and w - (momentum * v' +
+        learning_rate * g') is Caffe's w - ((1 + momentum) v' - momentum * v). TensorFlow's is so;
+        PyTorch's with a rate of 1 and Caffe's before the gradient. None where the rule is another,
+        or there is no momentum.
+        """
+        is_own = type(self).__call__ is Update.__call__
+        return NESTEROV.get(RULES[self.rule].move) if is_own and self.momentum else None
+
     def scalars(self, step: int, learning_rate: float) -> tuple[float, ...]:
         """Give the numbers of one step, which it takes as tensors without axes.
 
@@ -231,6 +244,9 @@ class Rule:
     scalars: Callable[[Update, int, float], tuple[float, ...]]
     move: Callable[[Update, Tensor, Tensor, Tensors, Tensors, Arithmetic], Updated]
 
+
+NESTEROV: Mapping[Callable[..., Updated], bool] = {caffe_sgd: False, caffe_nesterov: True}
+"""Rules that frameworks' steps with momentum do too; see `Update.nesterov`."""
 
 _MOMENTS = ("first_moment", "second_moment")
 

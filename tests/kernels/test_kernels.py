@@ -31,6 +31,8 @@ OPERATIONS = (
     "max_pool",
     "batch_normalization",
     "affine_normalization",
+    "interpolation",
+    "moving_average",
     "relu",
 )
 
@@ -78,6 +80,32 @@ def test_relu_writes_over_what_is_spare_and_nothing_else(
     assert torch.equal(kept, over)
     assert slope is same is None or torch.equal(slope, same)
     assert float(kept.min()) == 0.0 < float(kept.max())
+
+
+@hypothesis.given(st.tuples(*[st.integers(1, 5)] * 4), FORMATS)
+@hypothesis.settings(max_examples=30)
+def test_interpolation_and_its_gradient(sides: tuple[int, int, int, int], data_format: str) -> None:
+    rows, columns, height, width = sides
+    last = data_format == "channels_last"
+    x = tensor(2, height, width, 3) if last else tensor(2, 3, height, width)
+    above, beside = tensor(rows, height, seed=1), tensor(columns, width, seed=2)
+    for given in (x, x.transpose(1, 2).contiguous().transpose(1, 2)):  # however it lies in memory
+        given.requires_grad_()
+        found, wanted = (
+            form.interpolation(given, above, beside, data_format=data_format)
+            for form in (own, plain)
+        )
+        assert error(array(found.detach()), array(wanted.detach())) <= FLOAT64
+        slopes = [torch.autograd.grad((y * y).sum(), given)[0] for y in (found, wanted)]
+        assert error(array(slopes[0]), array(slopes[1])) <= FLOAT64
+
+
+def test_a_moving_average_is_of_the_old_ones_type() -> None:
+    old, new = tensor(5), tensor(5, seed=1)
+    wanted = 0.9 * array(old) + (1 - 0.9) * array(new)
+    assert error(array(own.moving_average(old, new, 0.9)), wanted) <= FLOAT64
+    assert own.moving_average(old.float(), new, 0.9).dtype == torch.float32
+    assert plain.moving_average(old.float(), new, 0.9).dtype == torch.float32
 
 
 @hypothesis.given(

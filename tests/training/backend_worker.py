@@ -142,6 +142,11 @@ def ways(backend: Backend, folder: Path, batches: Batches) -> dict[str, list[flo
     update.RULES = {**update.RULES, "decoupled": fault}
     faulty = trainer(backend, Update("decoupled", MOMENTUM, DECAY))
     losses["decoupled"] = train(faulty, batches, range(STEPS))
+    known, update.NESTEROV = update.NESTEROV, {}
+    written_out = trainer(backend)
+    losses["written-out"] = train(written_out, batches, range(STEPS))
+    save(folder, "written-out", written_out)
+    update.NESTEROV = known
     other_order = replace(batches, tape=Tape(6))
     losses["other-order"] = train(trainer(backend), other_order, range(STEPS))
     for name in ("adamw-pytorch", "adamw-keras"):

@@ -131,6 +131,16 @@ def test_losses_agree_under_adamw(all_worked: Mapping[str, Worked], way: str) ->
     assert apart(all_worked, way, "first", steps=3) > 10 * ADAMW_AGREEMENT
 
 
+def test_a_frameworks_own_step_with_momentum_is_the_rule_written_out(worked: Worked) -> None:
+    """PyTorch and TensorFlow have one; JAX compiles the rule as it is written."""
+    assert worked.losses("written-out") == pytest.approx(worked.losses("first"), rel=LOSS_AGREEMENT)
+    found, wanted = (worked.weights(way) | worked.slots(way) for way in ("first", "written-out"))
+    for name, array in wanted.items():
+        np.testing.assert_allclose(found[name], array, rtol=1e-4, atol=1e-6)
+    is_own = digest.of_named_arrays(found) != digest.of_named_arrays(wanted)
+    assert is_own == (worked.folder.name != "jax")
+
+
 @pytest.mark.parametrize(("way", "other"), [("remat", "first"), ("remat-upper", "upper")])
 def test_what_is_computed_twice_trains_alike(worked: Worked, way: str, other: str) -> None:
     """The compilers may add gradients in another order; PyTorch does as it is told."""

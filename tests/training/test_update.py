@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from torch.optim.sgd import sgd
 
 from ranparity.data.tape import Tape
 from ranparity.training import update as rules
@@ -370,3 +371,40 @@ def test_a_frameworks_own_axpy_is_the_same_rule(rule: str) -> None:
     plain, found = (update(w, g, slots, scalars, each) for each in (Arithmetic(torch.sqrt), own))
     torch.testing.assert_close(found, plain, rtol=1e-14, atol=1e-14)
     assert all(map(torch.equal, before, (w, g, *slots))), "nothing is written over"
+
+
+class Reversed(Update):
+    """A rule at fault: up the slope."""
+
+    def __call__(self, weight: Any, gradient: Any, *others: Any) -> Any:
+        return super().__call__(weight, -gradient, *others)
+
+
+def test_a_frameworks_own_step_is_for_caffes_rules_with_momentum_as_they_are() -> None:
+    known = {rule: Update(rule, 0.9, 0.1).nesterov for rule in RULES}
+    wanted = {"caffe-sgd": False, "caffe-nesterov": True}
+    assert known == dict.fromkeys(RULES) | wanted
+    assert Update("caffe-nesterov", 0.0, 0.1).nesterov is None, "a framework keeps no velocity then"
+    assert Reversed("caffe-nesterov", 0.9, 0.1).nesterov is None
+
+
+@pytest.mark.parametrize("rule", ["caffe-sgd", "caffe-nesterov"])
+def test_pytorchs_step_of_rate_1_is_caffes_where_the_gradient_has_the_rate(rule: str) -> None:
+    """Over changes of the rate, which PyTorch's own rate would put before the whole velocity."""
+    update, weight = Update(rule, MOMENTUM, DECAY), torch.from_numpy(START.copy())
+    velocity = torch.zeros_like(weight)
+    for step, rate in enumerate(RATES):
+        gradient = torch.from_numpy(gradients(weight.numpy(), step))
+        sgd(
+            [weight],
+            [rate * gradient],
+            [velocity],
+            fused=True,
+            weight_decay=rate * DECAY,
+            momentum=MOMENTUM,
+            lr=1.0,
+            dampening=0.0,
+            nesterov=bool(update.nesterov),
+            maximize=False,
+        )
+    np.testing.assert_allclose(weight.numpy(), written_out(rule, START), rtol=EXACT, atol=EXACT)

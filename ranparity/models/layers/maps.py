@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -225,11 +226,7 @@ class Interp(CaffeLayer, keras.layers.Layer):
             ops.cast(interpolation_matrix(x.shape[axis], reference.shape[axis]), x.dtype)
             for axis in axes_of_map(self.data_format)
         )
-        if self.data_format == "channels_last":
-            rows = ops.einsum("oh,nhwc->nowc", height, x)
-            return ops.einsum("pw,nowc->nopc", width, rows)
-        rows = ops.einsum("oh,nchw->ncow", height, x)
-        return ops.einsum("pw,ncow->ncop", width, rows)
+        return kernel("interpolation")(x, height, width, data_format=self.data_format)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         """The output's shape, in the inputs' axis order."""
@@ -278,25 +275,30 @@ class BN(CaffeLayer, keras.layers.BatchNormalization):
         if not (training and self.trainable):
             return kernel("affine_normalization")(
                 inputs,
-                ops.cast(self.moving_mean, inputs.dtype),
-                ops.cast(self.moving_variance, inputs.dtype),
-                ops.cast(self.gamma, inputs.dtype),
-                ops.cast(self.beta, inputs.dtype),
+                _read(self.moving_mean, inputs),
+                _read(self.moving_variance, inputs),
+                _read(self.gamma, inputs),
+                _read(self.beta, inputs),
                 epsilon=self.epsilon,
                 axis=self.axis,
             )
         normalised, mean, variance = kernel("batch_normalization")(
             inputs,
-            ops.cast(self.gamma, inputs.dtype),
-            ops.cast(self.beta, inputs.dtype),
+            _read(self.gamma, inputs),
+            _read(self.beta, inputs),
             epsilon=self.epsilon,
             axis=self.axis,
         )
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(
-                moving * self.momentum + ops.cast(batch, moving.dtype) * (1 - self.momentum)
-            )
+            old = ops.convert_to_tensor(moving)
+            moving.assign(kernel("moving_average")(old, batch, self.momentum))
         return normalised
+
+
+def _read(variable: Any, x: Any) -> Any:
+    """A variable's value, in the type of a map."""
+    value = ops.convert_to_tensor(variable)
+    return value if value.dtype == x.dtype else ops.cast(value, x.dtype)
 
 
 @keras.saving.register_keras_serializable(package="ranparity")
@@ -363,7 +365,7 @@ class Eltwise(CaffeLayer, keras.layers.Layer):
         """The sum or product of the inputs."""
         if self.coeff:
             inputs = [x * factor for x, factor in zip(inputs, self.coeff, strict=True)]
-        return functools.reduce(ops.add if self.operation == "SUM" else ops.multiply, inputs)
+        return functools.reduce(operator.add if self.operation == "SUM" else operator.mul, inputs)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         """The shape that all inputs share."""

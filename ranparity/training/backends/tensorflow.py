@@ -94,7 +94,8 @@ class TensorFlowTrainer:
 
     def slots(self) -> dict[str, NDArray[Any]]:
         """Give the slots by name."""
-        return self._books.named_slots([[_array(slot) for slot in slots] for slots in self._slots])
+        arrays = [[self._turned(_array(slot)) for slot in slots] for slots in self._slots]
+        return self._books.named_slots(arrays)
 
     def restore(self, weights: State, slots: State) -> None:
         """Go on from these variables and slots."""
@@ -102,11 +103,15 @@ class TensorFlowTrainer:
         variables.assign(self._books.variables, weights)
         for mine, given in zip(self._slots, grouped, strict=True):
             for slot, array in zip(mine, given, strict=True):
-                slot.assign(array)
+                slot.assign(self._turned(array))
 
     def finish(self) -> Model:
         """Give the Keras model, which has the present variables all along."""
         return self._books.model
+
+    def _turned(self, slot: NDArray[Any]) -> NDArray[Any]:
+        """A slot as it is kept or as it is given; TensorFlow's own step keeps -v."""
+        return slot if self._books.update.nesterov is None else 0 - slot
 
     def _constants(self, arrays: Sequence[Any]) -> list[Any]:
         return [self._tf.constant(array) for array in self._books.floats(arrays)]
@@ -120,6 +125,9 @@ class TensorFlowTrainer:
             for penalty in self._books.model.losses:  # of this call: each begins with none
                 loss += penalty
         gradients, arithmetic = tape.gradient(loss, self._weights), Arithmetic(tf.sqrt)
+        if self._books.update.nesterov is not None:
+            self._move_all(gradients, *scalars)
+            return loss
         for weight, gradient, slots in zip(self._weights, gradients, self._slots, strict=True):
             before = tuple(slot.read_value() for slot in slots)
             moved, after = self._books.update(
@@ -129,6 +137,22 @@ class TensorFlowTrainer:
             for slot, value in zip(slots, after, strict=True):
                 slot.assign(value)
         return loss
+
+    def _move_all(self, gradients: Sequence[Any], rate: Any) -> None:
+        """Update all weights and velocities with TensorFlow's own step, which is Caffe's rule.
+
+        See `Update.nesterov`; what it accumulates is the velocity with the other sign.
+        """
+        update = self._books.update
+        for weight, gradient, (slot,) in zip(self._weights, gradients, self._slots, strict=True):
+            self._tf.raw_ops.ResourceApplyKerasMomentum(
+                var=weight.handle,
+                accum=slot.handle,
+                lr=rate,
+                grad=gradient + update.weight_decay * weight.read_value(),
+                momentum=update.momentum,
+                use_nesterov=update.nesterov,
+            )
 
 
 def _array(tensor: Any) -> NDArray[Any]:

@@ -89,7 +89,7 @@ def directions(session: nox.Session) -> None:
 
 @nox.session
 def ladder(session: nox.Session) -> None:
-    """Judges the judge of the ladder: clean comparisons and planted faults; an hour."""
+    """Judges the judge of the ladder: clean comparisons and planted faults; 45 minutes."""
     install(session, "all")
     session.run("python", "-m", "ranparity.parity.ladder.session", *session.posargs)
 

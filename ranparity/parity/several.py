@@ -28,7 +28,7 @@ from ranparity.training.recipe import Recipe, named
 from ranparity.training.update import Update
 from ranparity.training.variables import Model
 
-Make = Callable[[Model, Update], Trainer]
+Make = Callable[..., Trainer]  # see `Backend.trainer`
 
 
 @dataclass(frozen=True)
@@ -119,13 +119,14 @@ def shared(make: Make) -> Make:
     That one gets the weights of the model that it is asked for and empty slots, so that nothing is
     left of the run before. All models must be of one net.
     """
-    made: dict[Update, Trainer] = {}
+    made: dict[tuple[Update, bool], Trainer] = {}
 
-    def trainer(model: Model, update: Update) -> Trainer:
-        if update not in made:
-            made[update] = make(model, update)
-            return made[update]
-        kept = made[update]
+    def trainer(model: Model, update: Update, *, remat: bool = False) -> Trainer:
+        how = update, remat
+        if how not in made:
+            made[how] = make(model, update, remat=remat)
+            return made[how]
+        kept = made[how]
         weights = {
             name: np.array(variable.numpy()) for name, variable in variables.named(model).items()
         }

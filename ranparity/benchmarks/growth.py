@@ -6,19 +6,16 @@ And what it saves, and costs, to compute parts of the net twice in place of keep
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from ranparity.benchmarks import book
 from ranparity.benchmarks.case import OURS, STEP, Case, Way
 from ranparity.benchmarks.run import opened
 from ranparity.benchmarks.worker import FORGET
 from ranparity.errors import InputError
-from ranparity.files import check_writable, write_text
-from ranparity.parity.sessions import read_record
 from ranparity.workers import WorkerError
 
 NET, BATCH = "attention56-cifar", 16
@@ -60,48 +57,19 @@ def points() -> list[Point]:
     return list(dict.fromkeys(found))
 
 
-class Book:
-    """The record of growth, written again after each point.
+class Book(book.Book):
+    """The record of growth."""
 
-    Args:
-        path: Its file; None keeps no record.
-        source: Digest of this package's source.
-
-    Raises:
-        InputError: What is there is no such record.
-    """
-
-    def __init__(self, path: Path | None, source: str) -> None:
-        self._path, self._source = path, source
-        self.content: dict[str, Any] = {"points": [], "environments": {}}
-        if path:
-            check_writable(path)
-            self.content = read_record(path, "ranparity bench --growth", _check) or self.content
-
-    def lacks(self, point: Point, backend: str) -> bool:
-        """Whether it has no such point of this source."""
-        return not any(
-            _key(row) == (*dataclasses.astuple(point), backend)
-            and row["source_digest"] == self._source
-            and "error" not in row
-            for row in self.content["points"]
-        )
-
-    def add(self, row: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
-        """Take a point in, in the place of what was there of it."""
-        others = [other for other in self.content["points"] if _key(other) != _key(row)]
-        self.content["points"] = [*others, {**row, "source_digest": self._source}]
-        if environment:
-            self.content["environments"][row["backend"]] = dict(environment)
-        if self._path:
-            write_text(self._path, json.dumps(self.content, indent=1, allow_nan=False) + "\n")
+    WRITER = "ranparity bench --growth"
+    ROWS = "points"
+    KEY = (*(field.name for field in dataclasses.fields(Point)), "backend")
 
 
-def run(book: Book, names: Sequence[str], device: str, say: Say) -> bool:
+def run(record: Book, names: Sequence[str], device: str, say: Say) -> bool:
     """Time a step of every net that the book lacks, each in a process of its own.
 
     Args:
-        book: The record.
+        record: What is there, and what comes.
         names: The backends.
         device: One of `case.DEVICES`.
         say: Is told what goes on, a line at a time.
@@ -110,9 +78,9 @@ def run(book: Book, names: Sequence[str], device: str, say: Say) -> bool:
         Whether every one of them could be run: one that asks for too much memory is ended.
     """
     well = True
-    todo = [(point, name) for point in points() for name in names if book.lacks(point, name)]
-    for number, (point, name) in enumerate(todo, 1):
-        row = dataclasses.asdict(point) | {"backend": name}
+    every = [(point, name, _about(point, name)) for point in points() for name in names]
+    todo = [each for each in every if record.lacks(each[2])]
+    for number, (point, name, about) in enumerate(todo, 1):
         environment: Mapping[str, Any] = {}
         try:
             found, environment = _measured(point, name, device)
@@ -120,11 +88,15 @@ def run(book: Book, names: Sequence[str], device: str, say: Say) -> bool:
         except (WorkerError, InputError) as error:
             found, well = {"error": str(error)}, False
             shown = f"failed: {error}"
-        book.add(row | found, environment)
+        record.add(about | found, environment)
         how = ", remat" if point.remat else ""
         what = f"{point.model}, batch {point.batch_size}{how}, {name}"
         say(f"{number}/{len(todo)} {what}: {shown}")
     return well
+
+
+def _about(point: Point, name: str) -> dict[str, Any]:
+    return dataclasses.asdict(point) | {"backend": name}
 
 
 def _measured(point: Point, name: str, device: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
@@ -138,11 +110,3 @@ def _measured(point: Point, name: str, device: str) -> tuple[dict[str, Any], Map
     peak = found["peak_memory_bytes"]
     times = {"seconds": seconds, "images_per_second": images, "peak_memory_bytes": peak}
     return times, said["environment"]
-
-
-def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (*(row[field.name] for field in dataclasses.fields(Point)), row["backend"])
-
-
-def _check(content: Any) -> None:
-    _ = [(_key(row), row["source_digest"]) for row in content["points"]], content["environments"]

@@ -9,21 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-SHARES = (
-    1,
-    1.5,
-    2,
-    3,
-    4,
-    6,
-    8,
-    12,
-    16,
-    24,
-    32,
-    48,
-    64,
-)  # one over the share of all that a part's inside may be at most
+SHARES = (1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+"""One over the share of all that a part's inside may be at most."""
 
 
 def parts(sizes: Sequence[float], lives: Sequence[int]) -> list[int]:

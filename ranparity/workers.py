@@ -133,6 +133,27 @@ def _check(status: int, errors: IO[bytes]) -> None:
         raise WorkerError(f"{_ending(status)}: {_last_lines(_end(errors))}")
 
 
+def shares(count: int) -> list[list[int]]:
+    """Divides the processors that this process may use among workers that run at once.
+
+    A framework starts a thread for each processor that it may use. Where two do so on the same
+    ones, threads that wait for others keep those from running, and both together take twice the
+    time that each of them takes on half.
+
+    Args:
+        count: How many workers.
+
+    Returns:
+        Numbers of processors for each; empty ones, which means all, where there are too few or the
+        system cannot keep a process to some.
+    """
+    if count == 1 or not hasattr(os, "sched_getaffinity"):
+        return [[] for _ in range(count)]
+    usable = sorted(os.sched_getaffinity(0))
+    each = len(usable) // count
+    return [usable[number * each : (number + 1) * each] for number in range(count)]
+
+
 def ahead(items: Iterator[Item]) -> Iterator[Item]:
     """Reads an iterator in a thread from now on, so that the worker behind it need not wait.
 

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ranparity import workers
 from ranparity.errors import InputError
-from ranparity.workers import WorkerError, ahead, answering, stream
+from ranparity.workers import WorkerError, ahead, answering, shares, stream
 
 Start = Callable[..., Iterator[dict[str, Any]]]
 
@@ -301,3 +303,26 @@ def test_a_worker_is_ended_whatever_its_user_does(asked: Callable[[str], Any]) -
     process = worker.__enter__()(None)["process"]
     assert not worker.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None), "it goes on"
     assert ended(process)
+
+
+@given(usable=st.sets(st.integers(0, 255), min_size=1, max_size=64), count=st.integers(2, 4))
+def test_workers_that_run_at_once_have_processors_of_their_own(
+    usable: set[int], count: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "sched_getaffinity", lambda _: usable, raising=False)
+        parts = shares(count)
+        assert shares(1) == [[]]
+    taken = [number for part in parts for number in part]
+    assert len(parts) == count
+    assert len(set(taken)) == len(taken), "no processor is given twice"
+    assert usable.issuperset(taken)
+    assert len({len(part) for part in parts}) == 1
+    assert len(usable) - len(taken) < count, "as many as can be divided"
+
+
+def test_where_a_process_cannot_be_kept_to_processors_workers_have_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert shares(3) == [[], [], []]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 LEVELS = (1, 2, 3, 4, 5)
@@ -29,7 +29,8 @@ class Case:
         seed: Of the tape that all numbers come from.
         precision: One of `backends.PRECISIONS`.
         data_format: `channels_last` or `channels_first`.
-        threads: How many a backend computes with; 0 is one for each processor.
+        threads: How many a backend computes with; 0 is one for each processor that its process has:
+            all, or its share of them where backends run beside each other.
         levels: Which of `LEVELS`.
         steps: Of levels 4 and 5.
         twins: Of level 5, on each backend.
@@ -103,8 +104,10 @@ class Job:
         case: Which, as JSON has it.
         folder: Where its evidence goes.
         common: The evidence that level 4 takes its states from; its own free run's if empty.
+        processors: Numbers of those that the process keeps to; all that it may use if empty.
     """
 
     case: dict[str, Any]
     folder: str
     common: str = ""
+    processors: Sequence[int] = ()

@@ -23,7 +23,7 @@ from ranparity.parity.ladder.evidence import of_level
 from ranparity.parity.ladder.judge import Result
 from ranparity.parity.ladder.references import CaffeReferences, References
 from ranparity.parity.ladder.store import Store, give_up
-from ranparity.workers import WorkerError, ahead, end_all, stream
+from ranparity.workers import WorkerError, ahead, end_all, shares, stream
 
 WORKER = "ranparity.parity.ladder.worker"
 KERAS_ARBITER = "ranparity.parity.ladder.keras_arbiter"
@@ -182,13 +182,15 @@ class Ladder:
 
     def _run_all(self, found: Found, place: Path) -> None:
         """Run each backend, and judge it while others run."""
-        case, together = found.case, _together(found.case)
-        workers = {name: self._start(case, name, place) for name in self._backends[:together]}
+        case, together = found.case, min(_together(found.case), len(self._backends))
+        parts, workers = shares(together), {}
+        for name, part in zip(self._backends, parts, strict=False):
+            workers[name] = self._start(case, name, place, part)
         for number, backend in enumerate(self._backends):
             self._say(f"{case.model}: running on {backend}")
             done = self._finish(found, backend, workers[backend])
             for later in self._backends[number + together : number + together + 1]:
-                workers[later] = self._start(case, later, place)
+                workers[later] = self._start(case, later, place, parts[number % together])
             if done and case.imported and number == 0:
                 self._ask_keras(found, place)
             if done:
@@ -196,10 +198,12 @@ class Ladder:
             else:
                 give_up(place / backend)
 
-    def _start(self, case: Case, backend: str, place: Path) -> Iterator[dict[str, Any]]:
+    def _start(
+        self, case: Case, backend: str, place: Path, processors: Sequence[int]
+    ) -> Iterator[dict[str, Any]]:
         first = self._backends[0]
         common = "" if backend == first else str(place / first)
-        job = Job(case.to_json(), str(place / backend), common)
+        job = Job(case.to_json(), str(place / backend), common, processors)
         path = place / f"{backend}.json"
         path.write_text(json.dumps([dataclasses.asdict(job)]), encoding="utf-8")
         return ahead(stream(backend, WORKER, [str(path)]))

@@ -71,6 +71,30 @@ def test_a_case_that_fails_in_its_worker_says_why(
     assert found.failures["opencv"].startswith("no backend has written the weights")
 
 
+@pytest.mark.parametrize(
+    ("side", "expected"),
+    [
+        (32, {"torch": [0], "tensorflow": [10], "jax": [0]}),  # JAX where torch has been
+        (224, {name: [0] for name in ("torch", "tensorflow", "jax")}),  # one after the other
+    ],
+)
+def test_backends_that_run_at_once_divide_the_processors(
+    side: int, expected: dict[str, list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {}
+
+    def started(backend: str, _: str, arguments: list[str]) -> Iterator[dict[str, Any]]:
+        (job,) = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+        given[backend] = job["processors"]
+        return iter([{"environment": {}}, {"error": "not run here"}])
+
+    monkeypatch.setattr(run, "stream", started)
+    monkeypatch.setattr(run, "shares", lambda count: [[10 * n] for n in range(count)])
+    ladder = Ladder(list(expected), tmp_path / "work", tmp_path / "cache", nothing)
+    ladder.run(dataclasses.replace(CASE, size=(side, side), levels=(1,)))
+    assert given == expected
+
+
 def test_backends_that_began_with_other_numbers_do_not_pass() -> None:
     same = {"weights": "a", "slots": "b", "batch": "c"}
     found = Found(CASE, digests={"torch": same, "jax": dict(same)})

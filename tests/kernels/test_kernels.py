@@ -237,6 +237,19 @@ for _ in range(60):
 """
 
 
+def printed(backend: str, program: str) -> list[str]:
+    """What a program prints, a word each, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-500:]
+    return done.stdout.split()
+
+
 def test_a_strided_1x1_convolution_of_few_channels_does_not_kill_the_process() -> None:
     """PyTorch 2.13's own does, with an odd batch on two threads."""
     environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
@@ -281,14 +294,91 @@ for moving in (False, True):
 
 def test_tensorflows_fused_form_has_the_exact_epsilon_the_biased_variance_and_gradients() -> None:
     """`tf.nn.fused_batch_norm` would take 1.001e-5: a ten-thousandth here."""
-    done = subprocess.run(
-        [sys.executable, "-c", FUSED],
-        env=os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-500:]
-    errors = [float(line) for line in done.stdout.split()]
+    errors = [float(word) for word in printed("tensorflow", FUSED)]
     assert len(errors) == 6 + 4
     assert max(errors) < 3e-5, errors
+
+
+CONVOLUTIONS = """
+import itertools
+import numpy as np
+random = np.random.default_rng(0)
+CASES = [  # height and width, kernel, stride, pad, dilation
+    ((9, 8), (3, 3), (1, 1), (1, 1), (1, 1)),
+    ((9, 8), (3, 3), (2, 2), (1, 1), (1, 1)),
+    ((8, 9), (3, 3), (2, 1), (1, 0), (1, 1)),
+    ((11, 12), (7, 5), (2, 2), (3, 2), (1, 1)),
+    ((9, 9), (3, 3), (1, 1), (2, 2), (2, 2)),
+    ((10, 9), (2, 3), (1, 2), (0, 1), (1, 2)),
+    ((10, 10), (4, 4), (3, 3), (0, 0), (1, 1)),
+    ((5, 5), (3, 3), (1, 1), (4, 4), (1, 1)),
+]
+def drawn(case):
+    x, weight = random.standard_normal((2, *case[0], 3)), random.standard_normal((*case[1], 3, 4))
+    return x, weight, dict(zip(("stride", "pad", "dilation"), case[2:]), group=1)
+def told(one, other):
+    for a, b in zip(one, other, strict=True):
+        assert a.shape == b.shape
+        print(np.abs(np.asarray(a) - np.asarray(b)).max() / np.abs(np.asarray(b)).max())
+"""
+
+IN_PARTS = (
+    CONVOLUTIONS
+    + """
+import jax
+jax.config.update("jax_enable_x64", True)
+from ranparity.kernels import jax as own
+own._PIXELS, own._PART = 0, 1000
+for case in CASES:
+    x, weight, how = drawn(case)
+    wanted, back = jax.vjp(lambda *given: own._convolved(*given, *case[2:]), x, weight)
+    found, in_parts = jax.vjp(
+        lambda *given: own.convolution(*given, data_format="channels_last", **how), x, weight
+    )
+    gradient = random.standard_normal(wanted.shape)
+    told((found, *in_parts(gradient)), (wanted, *back(gradient)))
+    assert str(jax.make_jaxpr(in_parts)(gradient)).count("conv_general_dilated") > 2, case
+"""
+)
+
+
+def test_jax_sums_a_weights_gradient_over_parts_of_maps() -> None:
+    errors = [float(word) for word in printed("jax", IN_PARTS)]
+    assert len(errors) == 8 * 3
+    assert max(errors) <= FLOAT64, errors
+
+
+PADDED = (
+    CONVOLUTIONS
+    + """
+import tensorflow as tf
+from ranparity.kernels import plain
+from ranparity.kernels import tensorflow as own
+for case in CASES:
+    x, weight, how = drawn(case)
+    made, ops = [], []
+    for form in (own, plain):
+        @tf.function
+        def step(*given):
+            with tf.GradientTape() as tape:
+                tape.watch(given)
+                y = form.convolution(*given, data_format="channels_last", **how)
+                loss = tf.reduce_sum(tf.sin(y))
+            return y, *tape.gradient(loss, given)
+        given = tf.constant(x), tf.constant(weight)
+        made.append([each.numpy() for each in step(*given)])
+        ops.append(step.get_concrete_function(*given).graph.get_operations())
+    told(*made)
+    if max(how["dilation"]) == 1:
+        print(*{op.get_attr("padding").decode() for op in ops[0] if op.type.startswith("Conv2D")})
+"""
+)
+
+
+def test_tensorflow_pads_as_it_has_fast_gradients_for() -> None:
+    """oneDNN has the gradients of `SAME` and `VALID`, and not of zeros told one by one."""
+    words = printed("tensorflow", PADDED)
+    errors, paddings = [w for w in words if w[0].isdigit()], [w for w in words if w.isalpha()]
+    assert len(errors) == 8 * 3
+    assert max(map(float, errors)) <= FLOAT64, errors
+    assert paddings == ["SAME", "VALID", "VALID", "VALID", "VALID", "VALID"]

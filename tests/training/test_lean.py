@@ -15,7 +15,7 @@ from ranparity.models import zoo
 from ranparity.models.layers.maps import BN, Convolution, ReLU
 from ranparity.training.backends import lean
 from ranparity.training.backends.lean import RUN, Lean, _plan
-from ranparity.training.backends.torch import arranged
+from ranparity.training.backends.torch import _as_it_lies, arranged
 
 
 def images(batch: int, size: int) -> Any:
@@ -168,8 +168,9 @@ def test_a_kernel_has_the_same_values_in_the_order_of_convolutions() -> None:
     assert torch.equal(laid, kernel)
     seen = laid.permute(3, 2, 0, 1)
     assert seen.is_contiguous(memory_format=torch.channels_last)
+    assert _as_it_lies(laid).is_contiguous(), "PyTorch's fused step would copy it"
     vector = torch.arange(3)
-    assert arranged(vector) is vector
+    assert _as_it_lies(arranged(vector)) is vector
 
 
 BATCH = 7  # no kernel has such a side

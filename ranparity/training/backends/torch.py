@@ -131,19 +131,21 @@ class TorchTrainer:
     def _move_all(self, gradients: Sequence[Any], rate: float) -> None:
         """Update all weights and velocities with PyTorch's fused step, which is Caffe's rule.
 
-        See `Update.nesterov`. Weights, velocities and gradients must lie alike in memory for it.
+        See `Update.nesterov`. Weights, velocities and gradients must lie alike in memory for it,
+        and it copies what does not lie in the order of its axes.
         """
         from torch.optim.sgd import sgd
 
         torch, update = self._torch, self._books.update
+        weights = [_as_it_lies(weight.data) for weight in self._weights]
         scaled = [
-            torch.mul(gradient, rate, out=torch.empty_like(weight))
-            for gradient, weight in zip(gradients, self._weights, strict=True)
+            torch.mul(_as_it_lies(gradient), rate, out=torch.empty_like(weight))
+            for gradient, weight in zip(gradients, weights, strict=True)
         ]
         sgd(
-            [weight.data for weight in self._weights],
+            weights,
             scaled,
-            [velocity for (velocity,) in self._slots],
+            [_as_it_lies(velocity) for (velocity,) in self._slots],
             fused=True,
             weight_decay=rate * update.weight_decay,
             momentum=update.momentum,
@@ -176,7 +178,12 @@ def arranged(tensor: Any) -> Any:
     """
     if tensor.ndim != 4:
         return tensor
-    return tensor.permute(3, 0, 1, 2).contiguous().permute(1, 2, 3, 0)
+    return _as_it_lies(tensor).contiguous().permute(1, 2, 3, 0)
+
+
+def _as_it_lies(tensor: Any) -> Any:
+    """Give a view with the axes in the order in which `arranged` lays them out."""
+    return tensor.permute(3, 0, 1, 2) if tensor.ndim == 4 else tensor
 
 
 def _array(tensor: Any) -> NDArray[Any]:

@@ -104,7 +104,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def operations(session: nox.Session) -> None:
-    """Times each convolution beside its matrix product, into reports/data; ten minutes."""
+    """Times each convolution beside its matrix product, into reports/data; four minutes."""
     install(session, "all")
     out = [] if session.posargs else ["--out", "reports/data/operations.json", *BENCHED]
     session.run("ranparity", "bench", "--operations", *out, *session.posargs)

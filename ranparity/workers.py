@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, TypeVar
 
 from ranparity.errors import InputError
@@ -38,19 +38,22 @@ class WorkerError(Exception):
     """A worker that ended without success; the message holds the end of its stderr."""
 
 
-def stream(backend: str, module: str, arguments: Sequence[str]) -> Iterator[dict[str, Any]]:
+def stream(
+    backend: str, module: str, arguments: Sequence[str], processors: Collection[int] = ()
+) -> Iterator[dict[str, Any]]:
     """Runs a worker and yields the objects that it prints, as it prints them.
 
     Args:
         backend: What KERAS_BACKEND is set to.
         module: The module to run.
         arguments: Its command line.
+        processors: Numbers of those that it may use, see `kept_to`.
 
     Raises:
         InputError: The worker refused what it was given (see `serve`).
         WorkerError: The worker ended with another status than 0.
     """
-    with _started(backend, module, arguments) as (process, errors):
+    with _started(backend, module, arguments, processors=processors) as (process, errors):
         assert process.stdout is not None  # noqa: S101  (PIPE was asked for)
         yield from _objects(process.stdout)
         _check(process.wait(), errors)
@@ -101,28 +104,29 @@ def _started(
     arguments: Sequence[str],
     stdin: int | None = None,
     variables: Mapping[str, str] | None = None,
+    processors: Collection[int] = (),
 ) -> Iterator[tuple[subprocess.Popen[str], IO[bytes]]]:
     """A worker's process, which is ended afterwards, and the file of what it says on stderr."""
     own = {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment = os.environ | own | dict(variables or {})
-    with (
-        tempfile.TemporaryFile("w+b") as errors,
-        subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            env=environment,
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            encoding="utf-8",
-            errors="replace",
-        ) as process,
-    ):
-        _RUNNING.add(process)
-        try:
-            yield process, errors
-        finally:
-            process.kill()  # one that is not read to its end
-            _RUNNING.discard(process)
+    with tempfile.TemporaryFile("w+b") as errors:
+        with kept_to(processors):
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                env=environment,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                encoding="utf-8",
+                errors="replace",
+            )
+        with process:
+            _RUNNING.add(process)
+            try:
+                yield process, errors
+            finally:
+                process.kill()  # one that is not read to its end
+                _RUNNING.discard(process)
 
 
 def _check(status: int, errors: IO[bytes]) -> None:
@@ -152,6 +156,24 @@ def shares(count: int) -> list[list[int]]:
     usable = sorted(os.sched_getaffinity(0))
     each = len(usable) // count
     return [usable[number * each : (number + 1) * each] for number in range(count)]
+
+
+@contextlib.contextmanager
+def kept_to(processors: Collection[int]) -> Iterator[None]:
+    """Lets this thread, and what it starts, use some processors alone, where that can be said.
+
+    Args:
+        processors: Their numbers; empty ones mean all that it may use.
+    """
+    if not processors or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, processors)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:

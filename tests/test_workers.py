@@ -326,3 +326,18 @@ def test_where_a_process_cannot_be_kept_to_processors_workers_have_all(
 ) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert shares(3) == [[], [], []]
+
+
+@pytest.mark.parametrize("processors", [[2], []])
+def test_a_worker_is_started_on_its_processors_and_this_thread_is_not_kept_there(
+    processors: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Any] = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    monkeypatch.setattr(os, "sched_setaffinity", lambda _, to: kept.append(to), raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "a_worker.py").write_text("print('{}')")
+    objects = stream("jax", "a_worker", (), processors)
+    assert next(objects) == {}
+    assert kept == ([[2], {0, 1, 2}] if processors else [])
+    assert list(objects) == []

@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from ranparity.errors import InputError
 from ranparity.training import backends, directory
+from ranparity.workers import kept_to
 
 POLL = 0.1  # seconds between two looks at the processes
 GRACE = 60.0  # seconds that a training has to end its step and write it down
@@ -112,7 +113,7 @@ class _Process:
     def __init__(self, job: Job, processor: int) -> None:
         self.job = job
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (`result` closes it)
-        with _on(processor):  # which a process takes over from the one that starts it
+        with kept_to([processor]):  # which a process takes over from the one that starts it
             self.process = subprocess.Popen(  # noqa: S603  (this same Python)
                 job.command,
                 env={**os.environ, "KERAS_BACKEND": job.backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
@@ -141,20 +142,6 @@ def last_lines(said: bytes) -> str:
     """Give the last lines of what a process said on stderr, as one."""
     lines = [line.strip() for line in said.decode(errors="replace").splitlines()]
     return " | ".join([line for line in lines if line][-3:]) or "nothing on stderr"
-
-
-@contextlib.contextmanager
-def _on(processor: int) -> Iterator[None]:
-    """Let this thread, and what it starts, run on one processor alone, where that can be said."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {processor})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def _end(processes: Sequence[_Process]) -> None:

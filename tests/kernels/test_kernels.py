@@ -300,7 +300,6 @@ def test_tensorflows_fused_form_has_the_exact_epsilon_the_biased_variance_and_gr
 
 
 CONVOLUTIONS = """
-import itertools
 import numpy as np
 random = np.random.default_rng(0)
 CASES = [  # height and width, kernel, stride, pad, dilation

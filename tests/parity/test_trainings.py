@@ -79,7 +79,7 @@ time.sleep(60)
 def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets two jobs run at once, however many processors this process may use."""
     monkeypatch.setattr(trainings, "_processors", lambda: [0, 1])
-    monkeypatch.setattr(trainings, "_on", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(trainings, "kept_to", lambda _: contextlib.nullcontext())
 
 
 @pytest.mark.usefixtures("two_at_once")

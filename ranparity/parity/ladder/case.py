@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 LEVELS = (1, 2, 3, 4, 5)
@@ -104,10 +104,8 @@ class Job:
         case: Which, as JSON has it.
         folder: Where its evidence goes.
         common: The evidence that level 4 takes its states from; its own free run's if empty.
-        processors: Numbers of those that the process keeps to; all that it may use if empty.
     """
 
     case: dict[str, Any]
     folder: str
     common: str = ""
-    processors: Sequence[int] = ()

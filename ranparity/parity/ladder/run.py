@@ -203,10 +203,10 @@ class Ladder:
     ) -> Iterator[dict[str, Any]]:
         first = self._backends[0]
         common = "" if backend == first else str(place / first)
-        job = Job(case.to_json(), str(place / backend), common, processors)
+        job = Job(case.to_json(), str(place / backend), common)
         path = place / f"{backend}.json"
         path.write_text(json.dumps([dataclasses.asdict(job)]), encoding="utf-8")
-        return ahead(stream(backend, WORKER, [str(path)]))
+        return ahead(stream(backend, WORKER, [str(path)], processors))
 
     def _finish(self, found: Found, backend: str, lines: Iterator[dict[str, Any]]) -> bool:
         """Wait for a worker; says whether it has done its work."""

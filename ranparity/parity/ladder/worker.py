@@ -96,7 +96,7 @@ def main(arguments: Sequence[str]) -> None:
     jobs = [Job(**job) for job in json.loads(Path(path).read_text(encoding="utf-8"))]
     chosen, _ = backends.choose(None, os.environ)
     asked = [cases.from_json(job.case) for job in jobs]
-    _keep_to(jobs[0].processors, asked[0].threads)
+    _keep_to(asked[0].threads)
     backend, switches = backends.start(chosen, asked[0].precision)
     import keras
 
@@ -128,13 +128,9 @@ def _program(case: Case) -> Case:
     return replace(case.program, fault=case.fault if compiled else "")
 
 
-def _keep_to(processors: Sequence[int], threads: int) -> None:
-    """Let this process use some processors, from which backends take the number of threads."""
-    if not hasattr(os, "sched_setaffinity"):
-        return
-    if processors:
-        os.sched_setaffinity(0, processors)
-    if threads:
+def _keep_to(threads: int) -> None:
+    """Let this process use so many processors, from which backends take the number of threads."""
+    if threads and hasattr(os, "sched_setaffinity"):
         usable = sorted(os.sched_getaffinity(0))
         first = os.getpid() % len(usable)  # so that not all of them share one processor
         os.sched_setaffinity(0, (usable[first:] + usable)[:threads])

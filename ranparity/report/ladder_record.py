@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,8 @@ class Level:
         decisions: ReLU signs and max-pool argmaxes that differ.
         first: The first tensor that differs; empty if none.
         verdict: `pass` or `fail`.
+        layers: The largest rho of each layer's tensors, in graph order; None of a layer without
+            any. Empty where the record does not tell it.
     """
 
     model: str
@@ -44,6 +47,7 @@ class Level:
     decisions: int
     first: str
     verdict: str
+    layers: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ def read(content: bytes, path: str = LADDER) -> LadderRecord:
         cases = {
             key: Fields(value, f"case {key[:8]}") for key, value in fields.mapping("cases").items()
         }
-        levels = [level for case in cases.values() for level in case.each("results", _level)]
+        levels = [level for case in cases.values() for level in _levels(case)]
         runs = [_runs(case) for case in cases.values() if case.mapping("free_run")]
         seconds: dict[str, float] = {}
         peaks: dict[str, int] = {}
@@ -184,7 +188,12 @@ def _environments(fields: Fields) -> dict[str, Mapping[str, Any]]:
     return {name: stated.mapping(name) for name in fields.mapping("environments")}
 
 
-def _level(fields: Fields) -> Level:
+def _levels(case: Fields) -> tuple[Level, ...]:
+    names = case.texts("layers") if case.has("layers") else ()
+    return case.each("results", functools.partial(_level, names))
+
+
+def _level(names: Sequence[str], fields: Fields) -> Level:
     free = fields.count("level") == 5
     found = Level(
         model=fields.text("model"),
@@ -198,10 +207,22 @@ def _level(fields: Fields) -> Level:
         decisions=fields.count("decisions_differ") if fields.has("decisions_differ") else 0,
         first=fields.text("first_difference") if fields.has("first_difference") else "",
         verdict=_verdict(fields),
+        layers=_layers(names, fields) if fields.has("layer_rho") else {},
     )
     if found.level not in LEVELS:
         raise MalformedError(f"expected a level from 1 to 5, found {found.level}")
     return found
+
+
+def _layers(names: Sequence[str], fields: Fields) -> dict[str, float | None]:
+    """Each layer's rho; the names are the case's."""
+    values = fields.items("layer_rho")
+    if len(values) != len(names):
+        raise MalformedError(f'expected {len(names)} values as "layer_rho", found {len(values)}')
+    return {
+        name: None if value is None else _figure(Fields({"layer_rho": value}), "layer_rho")
+        for name, value in zip(names, values, strict=True)
+    }
 
 
 def _verdict(fields: Fields) -> str:

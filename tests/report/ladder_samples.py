@@ -32,7 +32,8 @@ def result(level: int, *rhos: float, backend: str = "torch") -> Result:
     ]
     bad = next((row.tensor for row in rows if row.verdict == rounding.DIFFERS), None)
     first = Difference(bad, bad.partition("/")[2]) if bad else None
-    return Result(CASE, backend, level, rows, [], first)
+    layers = {row.tensor.partition("/")[2]: row.rho for row in rows} | {"silent": None}
+    return Result(CASE, backend, level, rows, [], first, layers)
 
 
 def runs() -> dict[str, Any]:

@@ -20,6 +20,8 @@ def test_a_record_of_nets_is_read() -> None:
     assert (first.tensors, first.verdict) == (2, "pass")
     assert first.quantiles == pytest.approx((0.6, 0.68, 0.698, 0.7))
     assert (second.level, second.worst) == (2, 2.5)
+    assert second.layers == {"layer0": 1.5, "layer1": 2.5, "silent": None}
+    assert free.layers == {}
     assert (free.level, free.backend, other.backend) == (5, "torch", "jax")
     (runs,) = found.runs
     assert (runs.model, runs.data, list(runs.twins)) == (
@@ -38,6 +40,7 @@ def test_a_rho_that_is_infinite_is_read() -> None:
     assert found.levels[0].worst == math.inf
     assert (found.levels[0].verdict, found.levels[0].first) == ("fail", "layer1")
     assert found.levels[0].quantiles == ()
+    assert found.levels[0].layers == {"layer0": 1.0, "layer1": math.inf, "silent": None}
 
 
 def test_a_proof_is_read() -> None:
@@ -57,6 +60,8 @@ def test_a_proof_is_read() -> None:
         (b'"verdict": "pass"', b'"verdict": "fine"', 'expected pass or fail as "verdict"'),
         (b'"level": 1', b'"level": 7', "expected a level from 1 to 5, found 7"),
         (b'"worst_rho": 0.7', b'"worst_rho": "much"', 'expected a finite number as "worst_rho"'),
+        (b'"layer_rho": [0.5, 0.7, null]', b'"layer_rho": [0.5]', "expected 3 values"),
+        (b'"layer_rho": [0.5, ', b'"layer_rho": ["far", ', 'expected a finite number as "layer_rh'),
         (b'"limit"', b'"limits"', 'expected a finite number as "limit"'),
         (b"{", b"", "not JSON"),
     ],

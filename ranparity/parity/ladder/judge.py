@@ -70,6 +70,8 @@ class Result:
         rows: One for each tensor, in the order in which they are computed.
         differing: Decisions that differ.
         first: The first tensor that differs.
+        layers: The largest rho of each layer's tensors, in graph order: infinite where one cannot
+            be compared, None where a layer has none. Empty in lockstep: each step has its own.
     """
 
     case: Case
@@ -78,6 +80,7 @@ class Result:
     rows: list[Row]
     differing: list[Differing] = dataclasses.field(default_factory=list)
     first: Difference | None = None
+    layers: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -320,31 +323,46 @@ def _result(
     differing: list[Differing] | None = None,
 ) -> Result:
     first = next((row for row in rows if row.verdict in rounding.FAILED), None)
-    found = _difference(first.tensor, rows, arbiter) if first else None
-    return Result(case, backend, level, rows, differing or [], found)
+    owners = _owners(arbiter)
+    found = _difference(first.tensor, rows, arbiter, owners) if first else None
+    layers = _largest(rows, arbiter, owners)
+    return Result(case, backend, level, rows, differing or [], found, layers)
 
 
-def _difference(tensor: str, rows: list[Row], arbiter: Executed) -> Difference:
+def _largest(
+    rows: Iterable[Row], arbiter: Executed, owners: Mapping[str, Step]
+) -> dict[str, float | None]:
+    """Give the largest rho of each layer's tensors."""
+    layers: dict[str, float | None] = {step.node.name: None for step in arbiter.steps}
+    for row in rows:
+        owner = owners.get(_owned(row.tensor))
+        if owner:
+            rho = math.inf if row.rho is None else row.rho
+            layers[owner.node.name] = max(layers[owner.node.name] or 0.0, rho)
+    return layers
+
+
+def _difference(
+    tensor: str, rows: list[Row], arbiter: Executed, owners: Mapping[str, Step]
+) -> Difference:
     """Say what is known of the layer that a tensor is of."""
-    kind, _, name = tensor.removeprefix(RUN).partition("/")
-    if kind == "kept":
-        name = name.rpartition("/")[0]
-    for step in arbiter.steps:
-        if name in _tensors_of(step, kind):
-            inputs = tuple(step.node.inputs)
-            verdicts = [row.verdict for row in rows if row.tensor in {f"blob/{n}" for n in inputs}]
-            known = any(row.tensor.startswith("blob/") for row in rows)
-            agreed = not any(verdict in rounding.FAILED for verdict in verdicts)
-            return Difference(
-                tensor,
-                step.node.name,
-                step.node.type,
-                step.facts.attributes,
-                inputs,
-                agreed if known else None,
-                _behind(step, arbiter) if kind == evidence.GRADIENT else (),
-            )
-    return Difference(tensor)
+    step = owners.get(_owned(tensor))
+    if step is None:
+        return Difference(tensor)
+    inputs = tuple(step.node.inputs)
+    verdicts = [row.verdict for row in rows if row.tensor in {f"blob/{n}" for n in inputs}]
+    known = any(row.tensor.startswith("blob/") for row in rows)
+    agreed = not any(verdict in rounding.FAILED for verdict in verdicts)
+    is_gradient = _owned(tensor).startswith(f"{evidence.GRADIENT}/")
+    return Difference(
+        tensor,
+        step.node.name,
+        step.node.type,
+        step.facts.attributes,
+        inputs,
+        agreed if known else None,
+        _behind(step, arbiter) if is_gradient else (),
+    )
 
 
 def _behind(step: Step, arbiter: Executed) -> tuple[str, ...]:
@@ -358,10 +376,22 @@ def _behind(step: Step, arbiter: Executed) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _tensors_of(step: Step, kind: str) -> set[str]:
-    """The names of a layer's tensors of a kind; what a rule keeps goes by its parameter's."""
-    if kind == "blob":
-        return set(step.node.outputs)
-    if kind == "statistic":
-        return {f"{step.node.name}/{name}" for name in step.facts.statistics}
-    return set(step.weights.values())
+def _owners(arbiter: Executed) -> dict[str, Step]:
+    """Give each tensor's layer; the first one's, of what several share."""
+    owners: dict[str, Step] = {}
+    for step in arbiter.steps:
+        names = [f"blob/{name}" for name in step.node.outputs]
+        names += [f"statistic/{step.node.name}/{name}" for name in step.facts.statistics]
+        parameters = step.weights.values()
+        names += [f"{kind}/{name}" for kind in ("gradient", "weight") for name in parameters]
+        for name in names:
+            owners.setdefault(name, step)
+    return owners
+
+
+def _owned(tensor: str) -> str:
+    """Give the name by which a tensor is known to its layer: what a rule keeps, its parameter's."""
+    tensor = tensor.removeprefix(RUN)
+    if tensor.startswith("kept/"):
+        return "weight/" + tensor.removeprefix("kept/").rpartition("/")[0]
+    return tensor

@@ -72,8 +72,11 @@ class Found:
     def to_json(self, *, rows: bool = False) -> dict[str, Any]:
         """It as data that JSON can hold."""
         found = []
+        layers = list(next((each.layers for each in self.results if each.layers), {}))
         for result in self.results:
             content = result.to_json()
+            if result.layers:
+                content["layer_rho"] = [_short(result.layers.get(name)) for name in layers]
             if rows:
                 content["rows"] = [row.to_json() for row in result.rows]
             found.append(content)
@@ -81,6 +84,7 @@ class Found:
             "case": self.case.to_json(),
             "arbiter": self.arbiter,
             "limit": rounding.LIMIT,
+            "layers": layers,
             "results": [*found, *self._free_results()],
             "free_run": self.runs,
             "failures": self.failures,
@@ -316,6 +320,11 @@ class Ladder:
             "data": Store(place / names[0]).about["data"] if names else "",
             "verdicts": dict(free_run.verdicts(pairs)),
         }
+
+
+def _short(rho: float | None) -> Any:
+    """Give a rho as a record holds hundreds of them: to three digits."""
+    return rho if rho is None else rounding.in_json(float(f"{rho:.3g}"))
 
 
 def _together(case: Case) -> int:

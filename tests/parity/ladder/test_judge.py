@@ -194,7 +194,8 @@ def test_the_first_blob_that_differs_is_named(
 def test_a_tensor_is_of_its_layer_and_not_of_one_whose_name_begins_it(
     found: dict[bool, References], tensor: str, layer: str
 ) -> None:
-    assert judge._difference(tensor, [], found[True].arbiter).layer == layer
+    arbiter = found[True].arbiter
+    assert judge._difference(tensor, [], arbiter, judge._owners(arbiter)).layer == layer
 
 
 def test_inputs_that_differ_are_told(found: dict[bool, References]) -> None:
@@ -202,7 +203,8 @@ def test_inputs_that_differ_are_told(found: dict[bool, References]) -> None:
         rounding.Row("blob/pool", rounding.DIFFERS),
         rounding.Row("blob/sum", rounding.DIFFERS),
     ]
-    difference = judge._difference("blob/sum", rows, found[False].arbiter)
+    arbiter = found[False].arbiter
+    difference = judge._difference("blob/sum", rows, arbiter, judge._owners(arbiter))
     assert difference.inputs == ("pool", "conv2/bn")
     assert difference.inputs_agreed is False
 
@@ -236,6 +238,30 @@ def test_every_kind_of_tensor_can_fail(
     assert results[level].verdict == FAIL
     assert results[level].first is not None
     assert results[level].first.tensor == tensor
+
+
+def test_each_layer_has_the_largest_rho_of_its_tensors(
+    found: dict[bool, References], tmp_path: Path
+) -> None:
+    """A scale's gradient is of the layer alone, and rho is infinite where nothing was given."""
+
+    def alter(tensors: dict[str, Any]) -> None:
+        scaled(2, "gradient/conv1/bn/slope")(tensors)
+        tensors.pop("kept/fc/bias/velocity", None)
+
+    forward, gradient, update = levels(found, tmp_path, alter)
+    names = ["conv1", "conv1/bn", "relu", "pool", "conv2", "conv2/bn", "sum", "fc", "prob"]
+    for result in (forward, gradient, update):
+        assert list(result.layers) == names
+    assert list(forward.layers.values()) == [row.rho for row in forward.rows]
+    far = [name for name, rho in gradient.layers.items() if rho and rho > rounding.LIMIT]
+    assert far == ["conv1/bn"]
+    rows = {row.tensor: row.rho or 0 for row in gradient.rows}
+    assert gradient.layers["conv2"] == max(rows["blob/conv2"], rows["gradient/conv2/weight"])
+    assert gradient.layers["prob"] is None
+    assert update.layers["relu"] is None
+    assert update.layers["fc"] == float("inf")
+    assert judge.lockstep(CASE, "it", [(1, update)]).layers == {}
 
 
 def test_what_is_not_given_is_not_passed_over(

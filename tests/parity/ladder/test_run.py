@@ -37,6 +37,12 @@ def test_float64_is_float64_in_every_tensor(backend: str, tmp_path: Path) -> Non
         assert (result["verdict"], result["first_difference"]) == ("pass", None)
         assert result["tensors"] == len(result["rows"]) > 60
         assert 0 < result["worst_rho"] < 10
+        largest = dict(zip(content["layers"], result["layer_rho"], strict=True))
+        assert max(filter(None, largest.values())) == pytest.approx(result["worst_rho"], rel=0.01)
+        assert (largest["conv1"] is None, largest["conv1_relu"] is None) == (
+            False,
+            result["level"] == 3,
+        )
     for row in content["results"][1]["rows"]:
         size = max(abs(row["expected"] or 0), 1e-3)
         assert row["largest_error"] <= 1e-11 * size, row

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 from pathlib import Path
 
 import nox
@@ -19,6 +20,7 @@ nox.options.sessions = ["lint", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 
 
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 BENCHED = ("attention56", "attention92-cifar")
 
 
@@ -116,6 +118,15 @@ def growth(session: nox.Session) -> None:
     install(session, "all")
     out = [] if session.posargs else ["--out", "reports/data/growth.json"]
     session.run("ranparity", "bench", "--growth", *out, *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Opens the report's page in headless Chromium: filter, sort, links, accessibility, print."""
+    install(session, "all,dev,browser")
+    if not any(map(shutil.which, CHROMIUM)) and "RANPARITY_CHROMIUM" not in os.environ:
+        session.run("playwright", "install", "chromium")
+    session.run("pytest", "-n0", *(session.posargs or ["tests/browser/page.py"]))
 
 
 @nox.session

@@ -103,7 +103,11 @@ def test_it_is_in_the_report() -> None:
     before["data/check-torch.json"] = samples.encoded(stale)
     told = [plain(each) for each in structure.problems(records.evidence(before))]
     assert told == ["Structure of new on torch: not run (data/check-torch.json)"]
-    paths = [block.path for block in layers.section().blocks if hasattr(block, "path")]
+    paths = [
+        block.path
+        for block in layers.section(records.evidence({})).blocks
+        if hasattr(block, "path")
+    ]
     assert paths == ["layers/ResNet-18-CIFAR.md", "layers/New-Net.md"]
 
 

@@ -23,7 +23,7 @@ DEPTHS = (56, 92, 128, 164, 236, 452)
 BATCHES = (4, 8, 16, 32, 64, 128)
 RECOMPUTED = (32, 64, 128)  # batches that are timed with parts computed twice too
 NARROWER = (8, 4, 2, 1)  # every width of the net, divided by these
-WARM_UP, STEPS = 2, 3
+WARM_UP, STEPS = 2, 9
 Say = Callable[[str], None]
 
 
@@ -109,4 +109,4 @@ def _measured(point: Point, name: str, device: str) -> tuple[dict[str, Any], Map
     images = point.batch_size / seconds
     peak = found["peak_memory_bytes"]
     times = {"seconds": seconds, "images_per_second": images, "peak_memory_bytes": peak}
-    return times, said["environment"]
+    return times | {"steps": len(found["seconds"])}, said["environment"]

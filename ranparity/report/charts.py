@@ -17,27 +17,38 @@ Runs = Mapping[str, FinishedRun]
 
 @dataclass(frozen=True)
 class Curve:
-    """A line: where it is (x is a step or an epoch, from 1) and how its legend calls it."""
+    """A line.
+
+    Attributes:
+        label: How its legend calls it.
+        x: Where it is: a step or an epoch, from 1.
+        y: How high.
+        looks: Its colour and marker, by number, and whether it is a variant of another with
+            these; by its place among the others if nothing is said.
+    """
 
     label: str
     x: Sequence[float]
     y: Sequence[float]
+    looks: tuple[int, bool] | None = None
 
 
 @dataclass(frozen=True)
 class Chart:
     """A set of curves, what the axes are, and where the legend is.
 
-    `level` is a line across, `breaks` are lines down: where x is the first of a new stage.
+    `level` is a line across, `breaks` are lines down: where x is the first of a new stage. `unit`
+    is what a line has many of, if that is not what x counts.
     """
 
     title: str
     x_label: str
     curves: tuple[Curve, ...]
-    legend: Literal["upper right", "lower right"] = "upper right"
+    legend: Literal["upper right", "lower right", "above"] = "upper right"
     percent: bool = False
     level: float | None = None
     breaks: tuple[int, ...] = ()
+    unit: str = ""
 
 
 def loss(runs: Runs) -> Chart:
@@ -94,7 +105,7 @@ def describe(chart: Chart) -> str:
     """The chart in words: its title, and where each line starts and ends."""
     ends = (
         f"{curve.label} from {_value(chart, curve.y[0])} to {_value(chart, curve.y[-1])} "
-        f"in {plural(len(curve.y), chart.x_label)}"
+        f"in {plural(len(curve.y), chart.unit or chart.x_label)}"
         for curve in chart.curves
         if curve.y
     )

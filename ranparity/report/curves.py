@@ -35,6 +35,7 @@ MARKERS = ("o", "s", "^", "D")
 INCHES = (4.5, 3.1)
 PIXELS_AN_INCH = 160
 MARKS = 8  # markers on a line
+NEAR = 50  # times the lowest value: below that, 2 and 5 are labelled too
 LABEL_LENGTH = 40
 
 
@@ -59,7 +60,9 @@ def figure(name: str, chart: Chart) -> Figure:
     return rendered(name, describe(chart), fingerprint(chart), lambda: _drawing(chart))
 
 
-def rendered(name: str, alt: str, digest: str, make: Callable[[], Any]) -> Figure:
+def rendered(
+    name: str, alt: str, digest: str, make: Callable[[], Any], *, wide: bool = False
+) -> Figure:
     """Makes the files of a drawing.
 
     Args:
@@ -67,6 +70,7 @@ def rendered(name: str, alt: str, digest: str, make: Callable[[], Any]) -> Figur
         alt: What it shows, in words.
         digest: Of what it draws.
         make: Gives matplotlib's figure; called with this module's style set.
+        wide: Whether it takes the width of the page.
     """
     import matplotlib as mpl
 
@@ -78,7 +82,7 @@ def rendered(name: str, alt: str, digest: str, make: Callable[[], Any]) -> Figur
         drawing.savefig(svg, format="svg")
         drawing.savefig(png, format="png", dpi=PIXELS_AN_INCH, metadata=note)
     whole = _tidy(svg.getvalue())
-    return Figure(name, alt, whole, _inline(whole), png.getvalue())
+    return Figure(name, alt, whole, _inline(whole), png.getvalue(), wide)
 
 
 def _style(name: str) -> dict[str, Any]:
@@ -105,10 +109,11 @@ def _drawing(chart: Chart) -> Any:
     from matplotlib.figure import Figure as Drawing
 
     drawing = Drawing(figsize=INCHES)
-    axes = drawing.add_axes((0.14, 0.15, 0.83, 0.72))
+    above = chart.legend == "above"
+    axes = drawing.add_axes((0.14, 0.15, 0.83, 0.6 if above else 0.72))
     for place, curve in enumerate(chart.curves):
         _line(axes, place, curve)
-    axes.set_title(chart.title, loc="left", fontsize=11, pad=9)
+    axes.set_title(chart.title, loc="left", fontsize=11, pad=37 if above else 9)
     axes.set_xlabel(chart.x_label)
     axes.grid(axis="y", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -120,23 +125,33 @@ def _drawing(chart: Chart) -> Any:
     for place in chart.breaks:
         axes.axvline(place, color=FAINT, linewidth=1, linestyle=(0, (2, 2)))
     if len(chart.curves) > 1:
-        axes.legend(frameon=False, handlelength=3.6, fontsize=10, loc=chart.legend)
+        _legend(axes, chart)
     return drawing
+
+
+def _legend(axes: Any, chart: Chart) -> None:
+    if chart.legend == "above":  # three columns, which are filled one after the other
+        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 0.99), "ncols": 3}
+        axes.legend(frameon=False, handlelength=2.6, fontsize=8, columnspacing=1.0, **place)
+    else:
+        axes.legend(frameon=False, handlelength=3.6, fontsize=10, loc=chart.legend)
 
 
 def _line(axes: Any, place: int, curve: Curve) -> None:
     """Draws a line; markers of different lines do not fall on the same points."""
     every = max(1, len(curve.x) // MARKS)
+    number, variant = curve.looks or (place, False)
     axes.plot(
         curve.x,
         curve.y,
         label=plain(curve.label),
-        color=LINES[place % len(LINES)],
-        linestyle=DASHES[place % len(DASHES)],
-        marker=MARKERS[place % len(MARKERS)],
-        markevery=(place * every // 3, every),
+        color=LINES[number % len(LINES)],
+        linestyle=DASHES[number % len(DASHES)],
+        marker=MARKERS[number % len(MARKERS)],
+        markevery=(place * every // 3 if every > 1 else 0, every),
         markersize=4.5,
-        linewidth=1.6,
+        linewidth=0.8 if variant else 1.6,
+        fillstyle="none" if variant else "full",
     )
 
 
@@ -156,14 +171,20 @@ def _scale(axes: Any, chart: Chart) -> None:
         axes.yaxis.set_major_formatter(FuncFormatter(_formatted(lambda y: f"{100 * y:.0f} %")))
     elif any(y > 0 for curve in chart.curves for y in curve.y):
         axes.set_yscale("log", nonpositive="mask")
-        logarithmic(axes.yaxis)
+        shown = [y for curve in chart.curves for y in curve.y if y > 0]
+        logarithmic(axes.yaxis, near=max(shown) < NEAR * min(shown))
 
 
-def logarithmic(axis: Any) -> None:
-    """Labels an axis whose scale is logarithmic: matplotlib's own would be TeX."""
+def logarithmic(axis: Any, *, near: bool = False) -> None:
+    """Labels an axis whose scale is logarithmic: matplotlib's own would be TeX.
+
+    Args:
+        axis: It.
+        near: Whether powers of ten alone would be too few.
+    """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(numticks=7))
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if near else (1,), numticks=7))
     axis.set_major_formatter(FuncFormatter(_formatted(lambda value: f"{value:g}")))
     axis.set_minor_formatter(NullFormatter())
 

@@ -5,6 +5,9 @@ Text is never markup here: whatever a record says is escaped by the writer of ea
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -42,20 +45,47 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A table's column."""
+    """A table's column.
+
+    Attributes:
+        title: Its heading.
+        align: Numbers are on the right.
+        group: Neighbours of one group have a heading together, above their own.
+        choice: Whether its values are few, so that a browser offers them to choose from.
+    """
 
     title: Text
     align: Align = "left"
+    group: str = ""
+    choice: bool = False
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells; `total` marks that the last row sums up the others."""
+    """Rows of cells.
+
+    Attributes:
+        columns: What is in them.
+        rows: The first cell of each names it.
+        total: Whether the last row sums up the others.
+        searched: Whether a browser may filter and sort the rows, and go to the first that differs.
+        role: What is special about its looks; nothing if empty.
+    """
 
     kind: ClassVar[str] = "table"
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     total: bool = False
+    searched: bool = False
+    role: Literal["", "matrix"] = ""
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """Headings above the columns' own, each with how many columns it is of; none if empty."""
+        if not any(column.group for column in self.columns):
+            return []
+        runs = itertools.groupby(self.columns, key=lambda column: column.group)
+        return [(name, len(list(run))) for name, run in runs]
 
 
 @dataclass(frozen=True)
@@ -93,6 +123,7 @@ class Figure:
         svg: A whole file, in light colours on an opaque ground.
         inline: The same for an HTML page, whose style sheet gives the colours.
         png: The same as pixels.
+        wide: Whether it takes the width of the page.
     """
 
     kind: ClassVar[str] = "figure"
@@ -101,6 +132,7 @@ class Figure:
     svg: str
     inline: str
     png: bytes
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,7 +177,7 @@ class Attachment:
         path: The Markdown file, in the reports folder.
         note: A few words on what is in it.
         blocks: Its content; links in it are relative to the reports folder.
-        within: Whether an HTML page holds it.
+        within: Whether an HTML page holds it; links to the file lead there then.
     """
 
     kind: ClassVar[str] = "attachment"
@@ -154,6 +186,11 @@ class Attachment:
     note: Text
     blocks: tuple[Block, ...]
     within: bool = True
+
+    @property
+    def anchor(self) -> str:
+        """Its place in an HTML page that holds it."""
+        return re.sub(r"[^A-Za-z0-9]+", "-", self.path.rpartition(".")[0])
 
 
 Block = Table | Paragraph | Heading | Bullets | Figure | Figures | Picture | Folded | Attachment
@@ -216,3 +253,19 @@ def joined(parts: list[Span], separator: str = ", ") -> Text:
     for part in parts:
         result += [Span(separator), part] if result else [part]
     return tuple(result)
+
+
+def every(document: Document) -> Iterator[Block]:
+    """All blocks of a page, those that are within others after what they are in."""
+    yield from _within(document.opening)
+    for section in document.sections:
+        yield from _within(section.blocks)
+
+
+def _within(blocks: Iterable[Block]) -> Iterator[Block]:
+    for block in blocks:
+        yield block
+        if isinstance(block, Figures):
+            yield from block.figures
+        if isinstance(block, Folded | Attachment):
+            yield from _within(block.blocks)

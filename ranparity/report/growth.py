@@ -28,8 +28,8 @@ from ranparity.report.words import FAILED, NOT_RUN, NOTHING, count
 MEBI, PERCENT = 2**20, 100
 INTRODUCTION = text(
     "A training step of this package alone, in a process of its own, after two others: the median "
-    "of three, and the most memory that they had. The nets differ from the first one in one thing "
-    "each: the images of a batch, the depth, or the width of all maps. With ",
+    "of several, and the most memory that they had. The nets differ from the first one in one "
+    "thing each: the images of a batch, the depth, or the width of all maps. With ",
     code("--remat"),
     " parts of the net are computed a second time on the way back, in place of being kept.",
 )
@@ -94,12 +94,18 @@ def blocks(record: GrowthRecord | None) -> Iterator[Block]:
     elif record.error:
         yield Paragraph(text(FAILED, ": ", code(record.error)), "fail")
     elif record.points:
-        yield Paragraph(text("Record: ", link(GROWTH, GROWTH), "."))
+        yield Paragraph(text("Record: ", link(GROWTH, GROWTH), _steps(record.points), "."))
         yield from map(Paragraph, _price(record.points))
         for axis in AXES:
             if drawn := tuple(_figures(axis, record.points)):
                 yield Figures(drawn)
         yield _table(record.points)
+
+
+def _steps(points: Sequence[Grown]) -> str:
+    """How many steps a median is of, where the record says it of all of them alike."""
+    known = {point.steps for point in points if not point.error}
+    return f", medians of {known.pop()} steps" if len(known) == 1 and None not in known else ""
 
 
 def problems(record: GrowthRecord | None) -> Iterator[Text]:
@@ -118,7 +124,7 @@ def _figures(axis: Axis, points: Sequence[Grown]) -> Iterator[Figure]:
     for name, (title, value) in MEASURED.items():
         made = tuple(_curves(axis, points, value))
         if made:
-            chart = Chart(f"{title}, by {axis.title}", axis.label, made)
+            chart = Chart(f"{title}, by {axis.title}", axis.label, made, "above", unit="point")
             yield curves.figure(f"figures/growth-{axis.name}-{name}", chart)
 
 
@@ -128,14 +134,17 @@ def _curves(
     """A curve for each backend, of the points that the most others differ from in this alone."""
     rests = [axis.rest(point) for point in points]
     kept = [point for point in points if axis.rest(point) == max(rests, key=rests.count)]
-    for way in dict.fromkeys(_way(point) for point in kept):
+    ways = {_way(point): point for point in kept}
+    backends = list(dict.fromkeys(point.backend for point in kept))
+    for way, one in ways.items():
         found = sorted(
             (axis.of(point), known)
             for point in kept
             if _way(point) == way and (known := value(point)) is not None
         )
         if found:
-            yield Curve(way, [x for x, _ in found], [y for _, y in found])
+            looks = (backends.index(one.backend), one.remat)
+            yield Curve(way, [x for x, _ in found], [y for _, y in found], looks)
 
 
 def _way(point: Grown) -> str:

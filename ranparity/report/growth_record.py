@@ -25,6 +25,7 @@ class Grown:
         images: A second; None where it could not be run.
         peak: Bytes of memory, if that could be known.
         error: Why it could not be run.
+        steps: How many the median is of, if that is recorded.
     """
 
     model: str
@@ -36,6 +37,7 @@ class Grown:
     images: float | None = None
     peak: int | None = None
     error: str = ""
+    steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,4 +79,5 @@ def _point(row: Fields) -> Grown:
     if images <= 0:
         raise MalformedError(f'{row.where}: expected a number above 0 as "images_per_second"')
     peak = row.count("peak_memory_bytes") if row.has("peak_memory_bytes") else None
-    return Grown(**about, images=images, peak=peak)
+    steps = row.count("steps") if row.has("steps") else None
+    return Grown(**about, images=images, peak=peak, steps=steps)

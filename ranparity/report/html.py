@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from base64 import b64encode
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ranparity.report.document import Document
+from ranparity.report.document import Attachment, Document, every
 
 
 def write(document: Document) -> str:
-    """The page; jinja2 escapes all text, the drawings alone are put in as they are."""
+    """The page; jinja2 escapes all text, the drawings and our script alone are put in as they are.
+
+    The page itself forbids a browser to ask for anything, and to run any script but this one.
+    """
     environment = Environment(
         loader=PackageLoader("ranparity.report"),
         autoescape=True,
@@ -21,10 +25,18 @@ def write(document: Document) -> str:
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )
+    within = {
+        block.path: f"#{block.anchor}"
+        for block in every(document)
+        if isinstance(block, Attachment) and block.within
+    }
     environment.filters["drawing"] = Markup
-    environment.filters["address"] = address
+    environment.filters["address"] = lambda href: within.get(href) or address(href)
     environment.filters["embedded"] = embedded
-    return environment.get_template("page.html").render(document=document)
+    script = environment.get_template("page.js").render()
+    digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = environment.get_template("page.html")
+    return page.render(document=document, script=Markup(script), digest=digest)  # noqa: S704
 
 
 def address(href: str) -> str:

@@ -83,7 +83,22 @@ class FreeRuns:
 
 @dataclass(frozen=True)
 class LadderRecord:
-    """What the ladder says of nets; `error` says why it says nothing."""
+    """What the ladder says of nets; `error` says why it says nothing.
+
+    Attributes:
+        levels: Of all cases.
+        runs: Of cases with level 5.
+        failures: Why a backend has no evidence, one line each.
+        excluded: Why somebody was not asked, likewise.
+        seconds: What a case took, by its name.
+        peaks: The largest process of a case, in bytes.
+        environments: Where a backend ran.
+        limit: The largest rho that is a rounding.
+        factor: How many times as far as twins runs may be apart.
+        error: Why the whole record says nothing.
+        path: The file, relative to the reports folder.
+        died: Of what `failures` speaks: net, backend and level.
+    """
 
     levels: tuple[Level, ...] = ()
     runs: tuple[FreeRuns, ...] = ()
@@ -96,6 +111,7 @@ class LadderRecord:
     factor: float = 0.0
     error: str = ""
     path: str = LADDER
+    died: frozenset[tuple[str, str, int]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -151,6 +167,7 @@ def read(content: bytes, path: str = LADDER) -> LadderRecord:
         failures: list[str] = []
         excluded: list[str] = []
         places: dict[str, Mapping[str, Any]] = {}
+        died: set[tuple[str, str, int]] = set()
         for case in cases.values():
             about = case.fields("case")
             name = f"{about.text('model')}, {about.text('precision')}"
@@ -160,6 +177,7 @@ def read(content: bytes, path: str = LADDER) -> LadderRecord:
             peaks[name] = max(known, default=0)
             stated = case.fields("failures")
             failures += [f"{name} on {key}: {stated.text(key)}" for key in case.mapping("failures")]
+            died |= _died(case)
             if case.has("excluded"):
                 said = case.fields("excluded")
                 excluded += [
@@ -178,6 +196,7 @@ def read(content: bytes, path: str = LADDER) -> LadderRecord:
             limit=fields.number("limit"),
             factor=fields.number("factor"),
             path=path,
+            died=frozenset(died),
         )
     except MalformedError as fault:
         return LadderRecord(error=str(fault), path=path)
@@ -186,6 +205,14 @@ def read(content: bytes, path: str = LADDER) -> LadderRecord:
 def _environments(fields: Fields) -> dict[str, Mapping[str, Any]]:
     stated = fields.fields("environments")
     return {name: stated.mapping(name) for name in fields.mapping("environments")}
+
+
+def _died(case: Fields) -> set[tuple[str, str, int]]:
+    about = case.fields("case")
+    asked = [int(level) for level in about.numbers("levels")]
+    return {
+        (about.text("model"), key, level) for key in case.mapping("failures") for level in asked
+    }
 
 
 def _levels(case: Fields) -> tuple[Level, ...]:

@@ -13,6 +13,7 @@ from ranparity.report.document import (
     Attachment,
     Block,
     Bullets,
+    Column,
     Document,
     Figure,
     Figures,
@@ -28,6 +29,7 @@ from ranparity.report.document import (
 START = re.compile(r"^(\d*)([#+\-=.)])")
 SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 FIGURE_WIDTH = 400  # pixels, so that two stand side by side on GitHub
+WIDE = 840  # pixels, as wide as GitHub's text
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,11 @@ def _image(image: Figure | Picture, place: Place) -> str:
 
     That of a figure leads to the SVG, and that of a picture, as wide as there is room, to itself.
     """
-    is_figure = isinstance(image, Figure)
     source = place.address(f"{image.name}.png")
-    target = place.address(f"{image.name}.svg") if is_figure else source
-    width = f'width="{FIGURE_WIDTH}" ' if is_figure else ""
+    target, width = source, ""
+    if isinstance(image, Figure):
+        target = place.address(f"{image.name}.svg")
+        width = f'width="{WIDE if image.wide else FIGURE_WIDTH}" '
     shown = f'<img src="{source}" {width}alt="{html.escape(image.alt)}">'
     return f'<a href="{target}">{shown}</a>'
 
@@ -129,10 +132,16 @@ def _image(image: Figure | Picture, place: Place) -> str:
 def table(block: Table, place: Place | None = None) -> str:
     """A table; its columns are not padded, so that one new row changes one line."""
     place = place or Place()
-    titles = [text(column.title, place) for column in block.columns]
+    titles = [_title(column, place) for column in block.columns]
     rule = ["---:" if column.align == "right" else "---" for column in block.columns]
     rows = [[text(cell.text, place) for cell in row] for row in block.rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (titles, rule, *rows))
+
+
+def _title(column: Column, place: Place) -> str:
+    """A column's title, behind that of its group, for Markdown has one row of them."""
+    group = f"{escape(column.group)}: " if column.group else ""
+    return group + text(column.title, place)
 
 
 def _line(words: Text, place: Place) -> str:

@@ -17,6 +17,7 @@ from ranparity.report import (
     ladder,
     layers,
     masks,
+    matrix,
     structure,
     training,
     whole_zoo,
@@ -81,11 +82,17 @@ def document(evidence: Evidence, found: Sequence[Text]) -> Document:
         bench.section(evidence),
         directions.section(evidence),
         claims.section(evidence),
-        layers.section(),
+        layers.section(evidence),
         environments.section(evidence),
         _making(),
     )
-    opening = (Paragraph(_lead()), *_verdict(evidence, found), *environments.warnings(evidence))
+    opening = (
+        Paragraph(_lead()),
+        *_verdict(found),
+        *matrix.blocks(evidence),
+        *_numbers(evidence),
+        *environments.warnings(evidence),
+    )
     return Document(TITLE, opening, sections)
 
 
@@ -100,7 +107,7 @@ def _lead() -> Text:
     )
 
 
-def _verdict(evidence: Evidence, found: Sequence[Text]) -> Iterator[Paragraph | Bullets]:
+def _verdict(found: Sequence[Text]) -> Iterator[Paragraph | Bullets]:
     if found:
         noun = "finding stands" if len(found) == 1 else "findings stand"
         words = text(strong("✗ FAIL"), f" {len(found)} {noun} against it:")
@@ -110,9 +117,12 @@ def _verdict(evidence: Evidence, found: Sequence[Text]) -> Iterator[Paragraph | 
         yield Paragraph(
             text(strong("✓ PASS"), " All checks and trainings here have passed."), "pass"
         )
+
+
+def _numbers(evidence: Evidence) -> Iterator[Paragraph | Bullets]:
     summary = tuple(_summary(evidence))
     if summary:
-        yield Paragraph(text("In numbers:"))
+        yield Paragraph(text("What was found:"))
         yield Bullets(summary)
 
 

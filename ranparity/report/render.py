@@ -6,19 +6,17 @@ same bytes, and a test can tell when committed files are stale.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ranparity.report import html, markdown, page
 from ranparity.report.document import (
     Attachment,
-    Block,
     Document,
     Figure,
-    Figures,
-    Folded,
     Picture,
     Text,
+    every,
 )
 from ranparity.report.records import Files, evidence
 
@@ -53,7 +51,7 @@ def render(records: Files) -> Rendered:
 def _files(document: Document) -> Iterator[tuple[str, bytes]]:
     yield README, markdown.write(document).encode()
     yield INDEX, html.write(document).encode()
-    for block in _all(block for section in document.sections for block in section.blocks):
+    for block in every(document):
         if isinstance(block, Attachment):
             yield block.path, markdown.write_attachment(block).encode()
         if isinstance(block, Figure):
@@ -61,16 +59,6 @@ def _files(document: Document) -> Iterator[tuple[str, bytes]]:
             yield f"{block.name}.png", block.png
         if isinstance(block, Picture):
             yield f"{block.name}.png", block.png
-
-
-def _all(blocks: Iterable[Block]) -> Iterator[Block]:
-    """All blocks, with those that are within others."""
-    for block in blocks:
-        yield block
-        if isinstance(block, Figures):
-            yield from block.figures
-        if isinstance(block, Folded):
-            yield from _all(block.blocks)
 
 
 def _plain(words: Text) -> str:

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ranparity.caffe import graph, prototxt
+from ranparity.caffe.description import describe
+from ranparity.models import zoo
 from ranparity.parity.ladder import free_run, judge, rounding
 from ranparity.parity.ladder.case import Case
 from ranparity.parity.ladder.faults import PLANTED
@@ -34,6 +37,20 @@ def result(level: int, *rhos: float, backend: str = "torch") -> Result:
     first = Difference(bad, bad.partition("/")[2]) if bad else None
     layers = {row.tensor.partition("/")[2]: row.rho for row in rows} | {"silent": None}
     return Result(CASE, backend, level, rows, [], first, layers)
+
+
+def layered(level: int, backend: str, **changes: float | None) -> Result:
+    """A level of all layers of attention56-cifar, of rho .5 but for some."""
+    entry = zoo.entry(CASE.model)
+    names = [layer.name for layer in describe(graph.build(prototxt.read(entry.prototxt))).layers]
+    rhos: dict[str, float | None] = dict.fromkeys(names, 0.5)
+    rhos |= changes
+    rows = [
+        Row(f"blob/{name}", rounding.ROUNDING, rho=rho)
+        for name, rho in rhos.items()
+        if rho is not None
+    ]
+    return Result(CASE, backend, level, rows, layers=rhos)
 
 
 def runs() -> dict[str, Any]:

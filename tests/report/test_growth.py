@@ -55,6 +55,8 @@ def test_every_point_is_a_row_and_in_the_figures_of_what_it_differs_in(
         twice = [curve for curve in curves if "remat" in curve.label]
         assert len(twice) == (2 if axis.name == "batch" else 0)
         assert all(list(curve.x) == list(timing.RECOMPUTED) for curve in twice)
+    said = " ".join(words(block.text) for block in blocks if isinstance(block, Paragraph))
+    assert f"Record: data/growth.json, medians of {timing.STEPS} steps." in said
     assert not list(bench.problems(evidence(written)))
     assert [place.record for place in environments.places(evidence(written))] == [
         "growth, torch",

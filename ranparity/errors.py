@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 
 class InputError(ValueError):
     """What the user gave cannot be used.
@@ -23,6 +26,12 @@ def printable(text: str) -> str:
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
+
+
+def shown(value: Any) -> str:
+    """What JSON gave, as a message has it: on one line, and not longer than a reader needs."""
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 class TerminatedError(KeyboardInterrupt):

@@ -22,6 +22,7 @@ PACKAGE = ROOT / "ranparity"
 # A part may import itself and the parts of the lines above its own.
 ORDER = (
     ("errors", "files", "memory", "__init__"),
+    ("schema",),
     ("caffe", "data", "kernels", "workers"),
     ("models",),
     ("training",),
@@ -47,6 +48,7 @@ NO_KERAS = (
     "files.py",
     "errors.py",
     "memory.py",
+    "schema.py",
 )
 HEAVY = {"keras", "torch", "tensorflow", "jax", "matplotlib", "sklearn", "scipy", "h5py"}
 

@@ -381,6 +381,21 @@ def test_a_run_on_other_data_does_not_go_on(
     )
 
 
+@pytest.mark.parametrize("how", [["--resume"], ["--resume", "--out"]])
+def test_a_run_of_another_version_does_not_go_on(
+    how: list[str], stopped: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged(stopped, schema=2)
+    before = (stopped / "run.json").read_bytes()
+    assert run.main([*how, str(stopped)]) == 2
+    assert capsys.readouterr() == (
+        "",
+        f"ranparity: {stopped / 'run.json'}: expected schema version 1, found 2: read it with the "
+        "ranparity that wrote it, or make it anew\n",
+    )
+    assert (stopped / "run.json").read_bytes() == before
+
+
 def test_a_record_that_is_no_run_does_not_go_on(
     stopped: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ranparity import schema
 from ranparity.files import check_writable, write_text
 from ranparity.parity.sessions import read_record
 
@@ -33,10 +34,11 @@ class Book:
 
     def __init__(self, path: Path | None, source: str) -> None:
         self._path, self._source = path, source
-        self.content: dict[str, Any] = {self.ROWS: [], "environments": {}}
+        content: dict[str, Any] = {self.ROWS: [], "environments": {}}
         if path:
             check_writable(path)
-            self.content = read_record(path, self.WRITER, self._check) or self.content
+            content = read_record(path, self.WRITER, self._check) or content
+        self.content = schema.versioned(content)
 
     def lacks(self, about: Mapping[str, Any]) -> bool:
         """Whether it has no row of this source with the values of `KEY`."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ranparity import schema
 from ranparity.files import check_writable, write_text
 from ranparity.parity.sessions import read_record
 
@@ -41,7 +42,8 @@ def joined(found: Sequence[Record]) -> Record:
 
 def write(path: Path, record: Record) -> None:
     """Write a record."""
-    write_text(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
+    text = json.dumps(schema.versioned(record), indent=1, allow_nan=False)
+    write_text(path, text + "\n")
 
 
 def _rows(record: Record) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ranparity import schema
 from ranparity.benchmarks.case import BATCH, BATCH_LARGE, DEVICES, STEP, Case, case_of
 from ranparity.errors import InputError
 from ranparity.parity.ladder.case import LARGE
@@ -129,7 +130,7 @@ def _compare(arguments: argparse.Namespace, cases: list[Case], names: list[str])
         if not arguments.json:
             print("\n".join(_lines(found[-1])), flush=True)
     if arguments.json:
-        print(json.dumps(records.joined(found), indent=1))
+        print(json.dumps(schema.versioned(records.joined(found)), indent=1))
     return 0
 
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ranparity import schema
 from ranparity.commands.shapes import size
 from ranparity.errors import InputError
 from ranparity.models import zoo
@@ -130,7 +131,7 @@ def _alter(entries: Sequence[zoo.Entry], backend: str, *, as_json: bool) -> int:
     }
     if as_json:
         data = {side: [proof.to_json() for proof in found] for side, found in proofs.items()}
-        print(json.dumps({"backend": backend} | data, indent=1))
+        print(json.dumps(schema.versioned({"backend": backend} | data), indent=1))
     for side, found in () if as_json else proofs.items():
         for proof in found:
             print(f"\n{proof.title}: alterations of the {side}, one at a time")

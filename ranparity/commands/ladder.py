@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ranparity import schema
 from ranparity.commands.shapes import size
 from ranparity.errors import InputError
 from ranparity.models import zoo
@@ -155,7 +156,8 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.json:
         content = [one.to_json(rows=True) for one in found]
         results = [result for one in content for result in one.pop("results")]
-        print(json.dumps({"results": results, "cases": content}, indent=1, allow_nan=False))
+        said = schema.versioned({"results": results, "cases": content})
+        print(json.dumps(said, indent=1, allow_nan=False))
     return int(any(one.verdict != "pass" for one in found))
 
 

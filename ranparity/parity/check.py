@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from ranparity import schema
 from ranparity.caffe import graph as graphs
 from ranparity.caffe import prototxt
 from ranparity.caffe.description import Description, describe
@@ -125,11 +126,13 @@ def evidence(
     start = time.perf_counter()
     results = with_progress(check(entries, backend, sizes), len(entries))
     found = [result.to_json() for result in results]
-    return {
-        "backend": backend,
-        "seconds": round(time.perf_counter() - start, 1),
-        "results": found,
-    }
+    return schema.versioned(
+        {
+            "backend": backend,
+            "seconds": round(time.perf_counter() - start, 1),
+            "results": found,
+        }
+    )
 
 
 def with_progress(nets: Iterator[T], total: int) -> Iterator[T]:

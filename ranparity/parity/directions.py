@@ -22,7 +22,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ranparity import data
+from ranparity import data, schema
 from ranparity.errors import InputError
 from ranparity.files import check_writable, write_text
 from ranparity.parity import benches, experiments, sessions
@@ -240,7 +240,8 @@ def _write(parts: Sequence[Session], path: Path) -> None:
         "environment": places[0] if places else None,
         "source_digests": sorted({place["source_digest"] for place in places}),
     }
-    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    text = json.dumps(schema.versioned(content), indent=1, allow_nan=False)
+    write_text(path, text + "\n")
 
 
 def _line(result: Mapping[str, Any]) -> str:

@@ -31,9 +31,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ranparity import schema
 from ranparity.data.tape import Tape
 from ranparity.errors import InputError
 from ranparity.files import PARTIAL, check_writable, write_text
+from ranparity.parity import sessions
 from ranparity.training import backends, directory
 from ranparity.training.logs import read_epochs, read_step, timeless
 
@@ -245,17 +247,19 @@ def _epochs(folder: Path) -> list[dict[str, Any]]:
 
 def described(result: Endurance, options: Sequence[str], seed: int) -> dict[str, Any]:
     """Give what is written down of a backend, as JSON."""
-    return {
-        "backend": result.backend,
-        "options": list(options),
-        "seed": seed,
-        "kills": {kind: result.kills[kind] for kind in KINDS},
-        "steps_at_kills": result.steps,
-        "rounds": result.rounds,
-        "differences": result.differences,
-        "verdict": "differs" if result.differences else "same",
-        "environment": result.environment,
-    }
+    return schema.versioned(
+        {
+            "backend": result.backend,
+            "options": list(options),
+            "seed": seed,
+            "kills": {kind: result.kills[kind] for kind in KINDS},
+            "steps_at_kills": result.steps,
+            "rounds": result.rounds,
+            "differences": result.differences,
+            "verdict": "differs" if result.differences else "same",
+            "environment": result.environment,
+        }
+    )
 
 
 def main(argv: Sequence[str]) -> int:
@@ -280,7 +284,7 @@ def main(argv: Sequence[str]) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     for backend in names:
         path = args.out / f"endurance-{backend}.json"
-        if path.is_file() and not args.again:
+        if not args.again and sessions.read_record(path, "an endurance session", dict):
             _tell(f"{backend}: {path} is there: --again does it again")
             continue
         check_writable(path)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ranparity import schema
 from ranparity.errors import InputError, TerminatedError, printable
 from ranparity.training import backends, environment
 
@@ -39,17 +40,21 @@ def read_record(path: Path, what: str, check: Callable[[Any], object]) -> Any:
         check: Looks for what the record must have; raises what looking raises where it has not.
 
     Raises:
-        InputError: It is no such record.
+        InputError: It is no such record, or one of another version.
     """
     if not path.is_file():
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        check(content)
+        reason = schema.refusal(content)
+        if not reason:
+            check(content)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: expected the record of {what}: {type(error).__name__}: {error}: move it away"
         ) from None
+    if reason:
+        raise InputError(f"{path}: {reason}")
     return content
 
 

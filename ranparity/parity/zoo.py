@@ -23,6 +23,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ranparity import schema
 from ranparity.files import check_writable, write_text
 from ranparity.models import zoo
 from ranparity.parity import ablations, nets, sessions
@@ -72,7 +73,8 @@ class Book:
         for part, known in (("nets", zoo.ENTRIES), ("trainings", ablations.names().values())):
             rows = self.rows[part]
             content[part] = [rows[name] for name in known if name in rows]
-        write_text(self.path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+        text = json.dumps(schema.versioned(content), indent=1, allow_nan=False)
+        write_text(self.path, text + "\n")
 
     def lacks(self, name: str) -> bool:
         """Whether a net has no row that still stands."""

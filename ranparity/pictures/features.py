@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranparity import schema
 from ranparity.data import digest
 from ranparity.data.dataset import Images, Labels
 from ranparity.errors import InputError
@@ -92,20 +93,22 @@ def record(
 
     chosen = embedding.spread(len(labels), drawn)
     sides = tqdm(SIDES, desc="t-SNE", disable=not show, leave=False)
-    return {
-        **run.describe(backend),
-        "images": len(labels),
-        **{side: _figures(features[side], labels, _accuracy(run, side)) for side in SIDES},
-        "tsne": {
-            "seed": embedding.SEED,
-            "perplexity": embedding.perplexity(len(chosen)),
-            "library": f"scikit-learn {metadata.version('scikit-learn')}",
-            "images": chosen.tolist(),
-            "labels": labels[chosen].tolist(),
-            **{side: embedding.tsne(features[side][chosen]).tolist() for side in sides},
-        },
-        "environment": environment,
-    }
+    return schema.versioned(
+        {
+            **run.describe(backend),
+            "images": len(labels),
+            **{side: _figures(features[side], labels, _accuracy(run, side)) for side in SIDES},
+            "tsne": {
+                "seed": embedding.SEED,
+                "perplexity": embedding.perplexity(len(chosen)),
+                "library": f"scikit-learn {metadata.version('scikit-learn')}",
+                "images": chosen.tolist(),
+                "labels": labels[chosen].tolist(),
+                **{side: embedding.tsne(features[side][chosen]).tolist() for side in sides},
+            },
+            "environment": environment,
+        }
+    )
 
 
 def _figures(features: Features, labels: Labels, accuracy: float | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from ranparity import schema
 from ranparity.pictures.attention import SATURATED, Seen
 from ranparity.pictures.drawing import draw
 from ranparity.pictures.images import Chosen
@@ -47,14 +48,16 @@ def record(
         png: The picture.
         environment: Where that was.
     """
-    return {
-        **run.describe(backend),
-        "images": list(chosen.described),
-        "saturated_within": SATURATED,
-        "modules": [_module(each) for each in seen],
-        "picture": {"file": MASKS_PICTURE, "digest": hashlib.sha256(png).hexdigest()},
-        "environment": environment,
-    }
+    return schema.versioned(
+        {
+            **run.describe(backend),
+            "images": list(chosen.described),
+            "saturated_within": SATURATED,
+            "modules": [_module(each) for each in seen],
+            "picture": {"file": MASKS_PICTURE, "digest": hashlib.sha256(png).hexdigest()},
+            "environment": environment,
+        }
+    )
 
 
 def _module(seen: Seen) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ranparity.report.reading import Fields, MalformedError, clean, is_count, parse_json
+from ranparity.report.reading import Fields, MalformedError, clean, is_count, parse_record
 
 ALTERATIONS = "data/alterations.json"
 SIDES = ("prototxt", "live Keras model")  # what is altered
@@ -46,7 +46,7 @@ class AlterationRecord:
 def read(content: bytes) -> AlterationRecord:
     """Reads the record; what cannot be read is there as an error."""
     try:
-        fields = Fields(parse_json(content))
+        fields = parse_record(content)
         backend = fields.text("backend")
         if fields.has("error"):
             return AlterationRecord(ALTERATIONS, fields.text("error"), backend)
@@ -54,9 +54,10 @@ def read(content: bytes) -> AlterationRecord:
         for side, proofs in sides.items():
             if not any(proof.tried for proof in proofs):
                 raise MalformedError(f'no alteration was tried of the "{side}"')
+        took, place = fields.seconds(), fields.environment()
     except MalformedError as fault:
         return AlterationRecord(ALTERATIONS, str(fault))
-    return AlterationRecord(ALTERATIONS, "", backend, sides, fields.seconds(), fields.environment())
+    return AlterationRecord(ALTERATIONS, "", backend, sides, took, place)
 
 
 def _proof(fields: Fields) -> Proof:

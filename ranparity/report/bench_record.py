@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ranparity.report.reading import Fields, MalformedError, clean, parse_json
+from ranparity.report.reading import Fields, MalformedError, clean, parse_record
 
 BENCH = "data/bench.json"
 PAIR = 2  # numbers of a range
@@ -86,11 +86,11 @@ class BenchRecord:
 def read(content: bytes) -> BenchRecord:
     """Reads the record; one that cannot be read is there as an error."""
     try:
-        fields = Fields(parse_json(content))
+        fields = parse_record(content)
         if fields.has("error"):
             return BenchRecord(error=fields.text("error"))
-        results = fields.each("results", lambda row: (_key(row), _timed(row)))
-        return BenchRecord(fields.each("nets", lambda net: _net(net, results)))
+        results = fields.every("results", lambda row: (_key(row), _timed(row)))
+        return BenchRecord(fields.every("nets", lambda net: _net(net, results)))
     except MalformedError as fault:
         return BenchRecord(error=str(fault))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ranparity.report.reading import Fields, MalformedError, parse_json
+from ranparity.report.reading import Fields, MalformedError, parse_record
 
 PATH = re.compile(r"data/check-([^/]+)\.json")
 
@@ -95,7 +95,7 @@ def read(files: Mapping[str, bytes]) -> Iterator[CheckRecord]:
     for path in sorted(files):
         if match := PATH.fullmatch(path):
             try:
-                yield _check(match[1], path, Fields(parse_json(files[path])))
+                yield _check(match[1], path, parse_record(files[path]))
             except MalformedError as fault:
                 yield CheckRecord(match[1], path, error=str(fault))
 
@@ -114,7 +114,14 @@ def _check(backend: str, path: str, fields: Fields) -> CheckRecord:
             nets[name] = _net(Fields(item, name))
         except MalformedError as fault:
             faults[name] = str(fault)
-    return CheckRecord(backend, path, "", nets, faults, fields.seconds(), fields.environment())
+    return CheckRecord(
+        backend,
+        path,
+        nets=nets,
+        faults=faults,
+        seconds=fields.seconds(),
+        environment=fields.environment(),
+    )
 
 
 def _model_name(item: Any) -> str:

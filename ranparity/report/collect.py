@@ -19,13 +19,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ranparity import schema
 from ranparity.errors import InputError
 from ranparity.models import zoo
 from ranparity.parity.alterations import prove, prove_live
 from ranparity.parity.check import evidence
 from ranparity.report.alteration_record import ALTERATIONS, SIDES
 from ranparity.report.ladder_record import QUICK
-from ranparity.report.reading import Fields, MalformedError, parse_json
+from ranparity.report.reading import MalformedError, parse_record
 from ranparity.report.records import RUN_FILES
 from ranparity.training import backends, environment
 from ranparity.training.directory import MASKS, MASKS_PICTURE
@@ -224,7 +225,7 @@ def _contents(folder: Path) -> dict[str, bytes]:
 def _damage(files: Mapping[str, bytes]) -> str:
     """Why a record of a run that ended well cannot be used; empty if it can."""
     try:
-        Fields(parse_json(files.get("run.json", b"")))
+        parse_record(files.get("run.json", b""))
     except MalformedError as fault:
         return f"unreadable record: run.json: {fault}"
     return ""
@@ -239,5 +240,5 @@ def _failed(backend: str, reason: str, files: dict[str, bytes]) -> dict[str, byt
     return files | {"run.json": _json(left | {"status": "failed", "error": reason})}
 
 
-def _json(data: Any) -> bytes:
-    return (json.dumps(data, indent=1) + "\n").encode()
+def _json(record: Mapping[str, Any]) -> bytes:
+    return (json.dumps(schema.versioned(record), indent=1) + "\n").encode()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ranparity.parity.experiments import holds
-from ranparity.report.reading import Fields, MalformedError, parse_json
+from ranparity.report.reading import Fields, MalformedError, parse_record
 
 DIRECTIONS = "data/directions.json"
 HOLDS: tuple[Literal["yes", "no", "inconclusive"], ...] = ("yes", "no", "inconclusive")
@@ -85,7 +85,7 @@ def read(content: bytes) -> DirectionRecord:
     experiments: dict[tuple[str, str], Experiment] = {}
     faults: dict[tuple[str, str], str] = {}
     try:
-        fields = Fields(parse_json(content))
+        fields = parse_record(content)
         backend = fields.text("backend") if fields.has("backend") else ""
         environment = fields.environment()
         if fields.has("error"):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ranparity.report.reading import Fields, MalformedError, clean, is_count, parse_json
+from ranparity.report.reading import Fields, MalformedError, clean, is_count, parse_record
 
 PATH = re.compile(r"data/endurance-([^/]+)\.json")
 
@@ -46,7 +46,7 @@ def read(files: Mapping[str, bytes]) -> Iterator[EnduranceRecord]:
     for path in sorted(files):
         if match := PATH.fullmatch(path):
             try:
-                yield _record(match[1], path, Fields(parse_json(files[path])))
+                yield _record(match[1], path, parse_record(files[path]))
             except MalformedError as fault:
                 yield EnduranceRecord(match[1], path, error=str(fault))
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ranparity.report import pictured
 from ranparity.report.pictured import Files, Of
-from ranparity.report.reading import Fields, MalformedError, is_count, parse_json
+from ranparity.report.reading import Fields, MalformedError, is_count, parse_record
 from ranparity.training.directory import FEATURES
 
 FILE = FEATURES
@@ -77,13 +77,14 @@ def of_run(run: str, files: Files) -> FeaturesRecord:
     Raises:
         MalformedError: It does not say what it must.
     """
-    fields = Fields(parse_json(files[FILE]))
+    fields = parse_record(files[FILE])
+    whose = pictured.of(run, f"data/runs/{run}/{FILE}", fields, files)
     places = fields.fields("tsne")
     labels, names = places.items("labels"), fields.texts("class_names")
     if not labels or not all(is_count(label) and label < len(names) for label in labels):
         raise MalformedError("tsne: expected the label of a class for each image that is drawn")
     return FeaturesRecord(
-        of=pictured.of(run, f"data/runs/{run}/{FILE}", fields, files),
+        of=whose,
         images=fields.count("images"),
         sides={side: _side(fields.fields(side), places, side, len(labels)) for side in SIDES},
         labels=tuple(labels),

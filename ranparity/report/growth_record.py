@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ranparity.report.reading import Fields, MalformedError, clean, parse_json
+from ranparity.report.reading import Fields, MalformedError, clean, parse_record
 
 GROWTH = "data/growth.json"
 
@@ -52,12 +52,12 @@ class GrowthRecord:
 def read(content: bytes) -> GrowthRecord:
     """Reads the record; one that cannot be read is there as an error."""
     try:
-        fields = Fields(parse_json(content))
+        fields = parse_record(content)
         if fields.has("error"):
             return GrowthRecord(error=fields.text("error"))
         places = fields.fields("environments")
         return GrowthRecord(
-            fields.each("points", _point),
+            fields.every("points", _point),
             {clean(name): places.mapping(name) for name in fields.mapping("environments")},
         )
     except MalformedError as fault:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ranparity.report.reading import Fields, MalformedError, parse_json
+from ranparity.report.reading import Fields, MalformedError, parse_record
 
 LADDER, QUICK = "data/ladder.json", "data/ladder-quick.json"
 PROOF, OPINIONS = "data/ladder-proof.json", "data/opinions.json"
@@ -154,7 +154,7 @@ class ProofRecord:
 def read(content: bytes, path: str = LADDER) -> LadderRecord:
     """Reads the record of nets; what cannot be read is there as an error."""
     try:
-        fields = Fields(parse_json(content))
+        fields = parse_record(content)
         if fields.has("error"):
             return LadderRecord(error=fields.text("error"), path=path)
         cases = {
@@ -273,11 +273,11 @@ def _figure(fields: Fields, key: str) -> float:
 
 def _runs(case: Fields) -> FreeRuns:
     runs = case.fields("free_run")
-    found = {run.text("backend"): run for run in runs.each("runs", lambda each: each)}
+    found = {run.text("backend"): run for run in runs.every("runs", lambda each: each)}
     return FreeRuns(
         model=case.fields("case").text("model"),
         data=runs.text("data"),
-        pairs=runs.each("pairs", _pair),
+        pairs=runs.every("pairs", _pair),
         twins={name: _curves(run) for name, run in found.items()},
         moved={name: run.numbers("moved") for name, run in found.items()},
     )
@@ -304,9 +304,11 @@ def _pair(fields: Fields) -> Pair:
 def read_proof(content: bytes) -> ProofRecord:
     """Reads the record of the proof; what cannot be read is there as an error."""
     try:
-        fields = Fields(parse_json(content))
+        fields = parse_record(content)
+        if fields.has("error"):
+            return ProofRecord(error=fields.text("error"))
         return ProofRecord(
-            trials=fields.each("rows", _trial),
+            trials=fields.every("rows", _trial),
             environments=_environments(fields),
             limit=fields.number("limit"),
             factor=fields.number("factor"),

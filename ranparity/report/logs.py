@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from ranparity.report.reading import Fields, MalformedError, parse_json
+from ranparity.report.reading import Fields, MalformedError, parse_record
 
 STEPS, EPOCHS = "steps.jsonl", "epochs.csv"
 NUMBERS = {  # of a row, and what they are
@@ -96,11 +96,7 @@ def _there(content: bytes | None, file: str) -> bytes:
 
 def _step(place: int, line: bytes) -> Step:
     where = f"{STEPS} line {place}"
-    try:
-        parsed = parse_json(line)
-    except MalformedError as fault:
-        raise MalformedError(f"{where}: {fault}") from None
-    fields = Fields(parsed, where)
+    fields = parse_record(line, where)
     if fields.integer("step") != place:
         raise MalformedError(f"{where}: expected step {place}, found step {fields.integer('step')}")
     return Step(

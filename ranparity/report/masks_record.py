@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ranparity.report import pictured
 from ranparity.report.pictured import Files, Of
-from ranparity.report.reading import Fields, MalformedError, is_count, parse_json
+from ranparity.report.reading import Fields, MalformedError, is_count, parse_record
 from ranparity.training.directory import MASKS, MASKS_PICTURE
 
 FILE, PICTURE = MASKS, MASKS_PICTURE
@@ -62,12 +62,12 @@ def read(files: Files) -> Iterator[MasksRecord]:
 
 
 def _record(run: str, path: str, files: Files) -> MasksRecord:
-    fields = Fields(parse_json(files[FILE]))
+    fields = parse_record(files[FILE])
     record = MasksRecord(
         of=pictured.of(run, path, fields, files),
-        images=fields.each("images", _image),
+        images=fields.every("images", _image),
         within=fields.share("saturated_within"),
-        masks=fields.each("modules", _mask),
+        masks=fields.every("modules", _mask),
         png=_picture(fields.fields("picture"), files.get(PICTURE)),
     )
     if not record.masks or not record.images:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ranparity.benchmarks.convolutions import FORWARD, PASSES, PRODUCT, WEIGHT
-from ranparity.report.reading import Fields, MalformedError, clean, parse_json
+from ranparity.report.reading import Fields, MalformedError, clean, parse_record
 
 OPERATIONS = "data/operations.json"
 MAP, PAIR = 4, 2  # numbers of a map's shape, NCHW, and of a kernel's
@@ -116,12 +116,12 @@ class OperationsRecord:
 def read(content: bytes) -> OperationsRecord:
     """Reads the record; one that cannot be read is there as an error."""
     try:
-        fields = Fields(parse_json(content))
+        fields = parse_record(content)
         if fields.has("error"):
             return OperationsRecord(error=fields.text("error"))
         places = fields.fields("environments")
         return OperationsRecord(
-            fields.each("nets", _net),
+            fields.every("nets", _net),
             {clean(name): places.mapping(name) for name in fields.mapping("environments")},
         )
     except MalformedError as fault:
@@ -132,7 +132,7 @@ def _net(row: Fields) -> OperatedNet:
     model, batch_size, backend = row.text("model"), row.count("batch_size"), row.text("backend")
     if row.has("error"):
         return OperatedNet(model, batch_size, backend, error=row.text("error"))
-    operations = row.each("convolutions", _operation)
+    operations = row.every("convolutions", _operation)
     if not operations:
         raise MalformedError(f"{row.where}: no convolutions of {model}")
     longest = sorted(operations, key=lambda operation: operation.seconds, reverse=True)
@@ -145,13 +145,13 @@ def _operation(row: Fields) -> Operation:
     passes = PASSES if row.flag("input_gradient") else (FORWARD, WEIGHT)
     return Operation(
         layer=row.text("layer"),
-        layers=int(_above_0(row, "layers")),
+        layers=_many(row, "layers"),
         bottom=_lengths(row, "bottom", MAP),
         top=_lengths(row, "top", MAP),
         kernel=_lengths(row, "kernel", PAIR),
         stride=_lengths(row, "stride", PAIR),
         dilation=_lengths(row, "dilation", PAIR),
-        group=int(_above_0(row, "group")),
+        group=_many(row, "group"),
         flops=_above_0(row, "flops"),
         passes={what: _above_0(seconds, what) for what in passes},
         product=_above_0(seconds, PRODUCT),
@@ -163,6 +163,13 @@ def _above_0(row: Fields, key: str) -> float:
     if number <= 0:
         raise MalformedError(f'{row.where}: expected a number above 0 as "{key}"')
     return number
+
+
+def _many(row: Fields, key: str) -> int:
+    count = row.count(key)
+    if not count:
+        raise MalformedError(f'{row.where}: expected 1 or more as "{key}"')
+    return count
 
 
 def _lengths(row: Fields, key: str, many: int) -> tuple[int, ...]:

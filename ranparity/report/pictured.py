@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ranparity.report.reading import Fields, MalformedError, parse_json
+from ranparity.report.reading import Fields, MalformedError, parse_record
 
 Files = Mapping[str, bytes]  # of one run, by name
 _RUN = re.compile(r"data/runs/([^/]+)/([^/]+)")
@@ -97,6 +97,6 @@ def of(run: str, path: str, fields: Fields, files: Files) -> Of:
 def _weights_digest(run: bytes | None) -> str | None:
     """Gives what a run's record says of its final weights; None if it cannot be read."""
     try:
-        return Fields(parse_json(run)).text("final_weights_digest") if run else None
+        return parse_record(run).text("final_weights_digest") if run else None
     except MalformedError:
         return None

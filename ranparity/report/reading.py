@@ -7,6 +7,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from ranparity import schema
+from ranparity.errors import shown
+
 Value = TypeVar("Value")
 
 
@@ -29,6 +32,27 @@ def parse_json(content: bytes) -> Any:
         raise MalformedError(f"not JSON: {error.msg} at {place}") from None
     except (ValueError, RecursionError) as error:  # absurdly long numbers, absurdly deep nesting
         raise MalformedError(f"not JSON that can be read: {error}") from None
+
+
+def parse_record(content: bytes, where: str = "") -> Fields:
+    """Reads a record: an object, of the version of the schemas that is read here.
+
+    Args:
+        content: The file, or a line of it.
+        where: What it is, for messages.
+
+    Raises:
+        MalformedError: It is something else; says what.
+    """
+    prefix = f"{where}: " if where else ""
+    try:
+        parsed = parse_json(content)
+    except MalformedError as fault:
+        raise MalformedError(f"{prefix}{fault}") from None
+    fields = Fields(parsed, where)
+    if reason := schema.refusal(parsed):
+        raise MalformedError(f"{prefix}{reason}")
+    return fields
 
 
 def _refuse(constant: str) -> None:
@@ -58,7 +82,7 @@ class Fields:
     def __init__(self, data: Any, where: str = "") -> None:
         self.where = where
         if not isinstance(data, dict):
-            raise MalformedError(f"{self._prefix}expected an object, found {_shown(data)}")
+            raise MalformedError(f"{self._prefix}expected an object, found {shown(data)}")
         self._data: dict[str, Any] = data
 
     def has(self, key: str) -> bool:
@@ -116,7 +140,11 @@ class Fields:
 
     def each(self, key: str, make: Callable[[Fields], Value]) -> tuple[Value, ...]:
         """Makes something of each object of a list; a list that is not there is empty."""
-        return tuple(make(item) for item in self._objects(key)) if self.has(key) else ()
+        return self.every(key, make) if self.has(key) else ()
+
+    def every(self, key: str, make: Callable[[Fields], Value]) -> tuple[Value, ...]:
+        """Makes something of each object of a list, which must be there."""
+        return tuple(make(item) for item in self._objects(key))
 
     def seconds(self) -> float | None:
         """Gives what the record says that it took, if it does."""
@@ -140,14 +168,9 @@ class Fields:
         value = self._data[key]
         if not fits(value):
             raise MalformedError(
-                f'{self._prefix}expected {expected} as "{key}", found {_shown(value)}'
+                f'{self._prefix}expected {expected} as "{key}", found {shown(value)}'
             )
         return value
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value)
-    return clean(text if len(text) <= 60 else f"{text[:57]}...")
 
 
 def _is_integer(value: Any) -> bool:

@@ -16,7 +16,8 @@
     data/zoo-<backend>.json          every net run once, and short trainings, as `nox -s zoo` does
 
 Each may hold "error" in place of its evidence: why there is none. Keys that are not known are
-passed over; a record that lacks what it must have is read as one with an error that says so.
+passed over; a record that lacks what it must have is read as one with an error that says so, and
+so is one of another version than `ranparity.schema` has. `schemas/` holds their JSON Schemas.
 """
 
 from __future__ import annotations

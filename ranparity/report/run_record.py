@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ranparity.data import digest
 from ranparity.report.logs import read_epochs, read_steps
-from ranparity.report.reading import Fields, MalformedError, parse_json
+from ranparity.report.reading import Fields, MalformedError, parse_record
 from ranparity.report.runs import FailedRun, FinishedRun, Part, Run, Task
 
 TAPE = "tape"  # as `ranparity.training.starting` has it, which loads too much for here
@@ -19,7 +18,7 @@ def read_run(name: str, files: Mapping[str, bytes | None]) -> Run:
     """Reads a run's files: run.json, steps.jsonl, epochs.csv; one that is not there is None."""
     path = f"data/runs/{name}/run.json"
     try:
-        fields = Fields(_parsed("run.json", files["run.json"]))
+        fields = _parsed("run.json", files["run.json"])
     except MalformedError as fault:
         return FailedRun(name, path, str(fault))
     try:
@@ -29,11 +28,11 @@ def read_run(name: str, files: Mapping[str, bytes | None]) -> Run:
         return _failed(name, path, fields, str(fault))
 
 
-def _parsed(file: str, content: bytes | None) -> Any:
+def _parsed(file: str, content: bytes | None) -> Fields:
     if content is None:
         raise MalformedError(f"{file}: no such file in the record")
     try:
-        return parse_json(content)
+        return parse_record(content)
     except MalformedError as fault:
         raise MalformedError(f"{file}: {fault}") from None
 

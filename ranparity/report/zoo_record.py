@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ranparity.report.reading import Fields, MalformedError, clean, parse_json
+from ranparity.report.reading import Fields, MalformedError, clean, parse_record
 
 PATH = re.compile(r"data/zoo-([^/]+)\.json")
 PARTS = ("build", "forward", "level 0")  # of a net, each with its seconds
@@ -92,7 +92,7 @@ def read(files: Mapping[str, bytes]) -> Iterator[ZooRecord]:
     for path in sorted(files):
         if match := PATH.fullmatch(path):
             try:
-                yield _record(match[1], path, Fields(parse_json(files[path])))
+                yield _record(match[1], path, parse_record(files[path]))
             except MalformedError as fault:
                 yield ZooRecord(match[1], path, error=str(fault))
 

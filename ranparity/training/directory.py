@@ -21,6 +21,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ranparity import schema
 from ranparity.errors import InputError
 from ranparity.files import PARTIAL
 from ranparity.training.backends import PRECISIONS
@@ -59,9 +60,12 @@ def read_run(folder: Path) -> dict[str, Any]:
     """Read a run's `run.json`.
 
     Raises:
-        InputError: There is none, or it is damaged.
+        InputError: There is none, or it is damaged or of another version.
     """
-    return _read_json(folder / RUN, "a run directory, which holds")
+    run = _read_json(folder / RUN, "a run directory, which holds")
+    if reason := schema.refusal(run):
+        raise InputError(f"{folder / RUN}: {reason}")
+    return run
 
 
 # What a run that goes on is taken from, with its types.

@@ -17,6 +17,7 @@ from typing import Any
 
 import filelock
 
+from ranparity import schema
 from ranparity.data.normalisation import Normalisation
 from ranparity.errors import InputError
 from ranparity.files import PARTIAL, replacing, write_text
@@ -89,7 +90,7 @@ class Record:
         checkpoint.tidy(self.folder)
         checkpoint.drop_after(self.folder, -1)
         shutil.rmtree(self.folder / SCALARS, ignore_errors=True)
-        self.run = {**description, "status": "running"}
+        self.run = schema.versioned({**description, "status": "running"})
         self.write_json(PLACE, place)
         normalisation.save(self.folder / NORMALISATION)
         (self.folder / STEPS).touch()
@@ -124,7 +125,7 @@ class Record:
         write_text(self.folder / STEPS, "".join(line + "\n" for line in lines))
         self._write_epochs()
         self.write_json(PLACE, place)
-        self.run = {**run, "status": "running"}
+        self.run = schema.versioned({**run, "status": "running"})
         self._write_run()
 
     @property

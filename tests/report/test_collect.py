@@ -100,7 +100,7 @@ def test_the_ladder_is_collected_or_says_why_not(
     monkeypatch.setenv("RANPARITY_TEST", "jax/nets=fail")
     files = collect.ladder(["jax", "torch"], Path("runs/report-ladder"), said.append)
     reason = "ended with status 3: no memory"
-    assert data(files, QUICK) == {"error": reason}
+    assert data(files, QUICK) == {"schema": 1, "error": reason}
     assert f"ladder: FAILED: {reason}" in said
     assert collect.ladder([], Path("none"), said.append)[QUICK] == collect._json(
         {"error": "no backend is installed"}
@@ -119,7 +119,8 @@ def test_the_reason_is_the_end_of_what_a_process_said(
 ) -> None:
     workers(f"jax={behaviour}")
     files, _ = collected(("jax",))
-    assert data(files, "data/check-jax.json") == {"backend": "jax", "error": check}
+    failed = {"schema": 1, "backend": "jax", "error": check}
+    assert data(files, "data/check-jax.json") == failed
     assert data(files, "data/runs/report-jax/run.json")["error"] == training
 
 
@@ -148,7 +149,8 @@ def test_masks_that_cannot_be_drawn_are_a_record_with_the_reason(workers: Worker
     workers("torch/ranparity=refuse")
     files, said = collected(("torch",))
     assert data(files, "data/runs/report-torch/masks.json") == {
-        "error": "ended with status 2: no memory"
+        "schema": 1,
+        "error": "ended with status 2: no memory",
     }
     assert said[-1] == "torch: FAILED: ended with status 2: no memory"
     (masks,) = records.evidence(files).masks
@@ -167,7 +169,8 @@ def test_alterations_that_fail_are_a_record_with_the_reason(workers: Workers) ->
     workers("torch/live=kill")
     files, _ = collected(("torch",))
     record = data(files, ALTERATIONS)
-    assert record == {"backend": "torch", "error": "killed by signal 9: about to be killed"}
+    reason = "killed by signal 9: about to be killed"
+    assert record == {"schema": 1, "backend": "torch", "error": reason}
 
 
 def test_what_an_earlier_run_left_is_not_taken_for_one_that_failed(
@@ -181,6 +184,7 @@ def test_what_an_earlier_run_left_is_not_taken_for_one_that_failed(
     files = collect.train("torch", folder, lambda _: None)
     assert list(files) == ["data/runs/report-torch/run.json"]
     assert data(files, "data/runs/report-torch/run.json") == {
+        "schema": 1,
         "model": "attention56-cifar",
         "backend": "torch",
         "data": {"name": "digits"},

@@ -122,7 +122,7 @@ DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "no step": (lambda net: net.pop("step_seconds"), 'as "step_seconds"'),
     "no time at all": (lambda net: net.update(step_seconds=0), "a number above 0"),
     "no convolutions": (lambda net: net.update(convolutions=[]), "no convolutions of resnet18"),
-    "no layers": (lambda net: net["convolutions"][0].update(layers=0), "a number above 0"),
+    "no layers": (lambda net: net["convolutions"][0].update(layers=0), "expected 1 or more as"),
     "half a shape": (
         lambda net: net["convolutions"][0].update(top=[1, 2]),
         "4 integers above 0 as",

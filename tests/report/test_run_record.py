@@ -68,7 +68,7 @@ def test_a_key_of_another_kind_makes_a_failed_run(key: str) -> None:
     [
         ({"run_json": b"{"}, "run.json: not JSON: Expecting property name"),
         ({"run_json": None}, "run.json: no such file in the record"),
-        ({"run_json": b"[]"}, "expected an object, found []"),
+        ({"run_json": b"[]"}, "run.json: expected an object, found []"),
         ({"steps_jsonl": None}, "steps.jsonl: no such file in the record"),
         ({"steps_jsonl": b""}, "steps.jsonl: 0 steps, where run.json has 60"),
         ({"epochs_csv": None}, "epochs.csv: no such file in the record"),

@@ -60,6 +60,7 @@ def test_no_permission_is_found_before_anything_is_written(
         (b"{", "{folder}/run.json: expected JSON: Expecting property name"),
         (b"\xff", "{folder}/run.json: expected JSON: 'utf-8' codec"),
         (b"[]", "{folder}/run.json: expected a JSON object. Received: list"),
+        (b'{"schema": 2}', "{folder}/run.json: expected schema version 1, found 2: read it with"),
     ],
 )
 def test_a_run_that_cannot_be_read(tmp_path: Path, content: bytes | None, message: str) -> None:

@@ -41,9 +41,10 @@ def lines(folder: Path) -> list[str]:
 
 def test_a_record_says_that_it_runs_and_how_it_ended(tmp_path: Path) -> None:
     made = begun(tmp_path / "a" / "b", model="net")
-    assert read(made.folder) == {"model": "net", "status": "running"}
+    assert read(made.folder) == {"schema": 1, "model": "net", "status": "running"}
     made.close("finished", steps=3)
-    assert read(made.folder) == {"model": "net", "status": "finished", "steps": 3}
+    ended = {"schema": 1, "model": "net", "status": "finished", "steps": 3}
+    assert list(read(made.folder).items()) == list(ended.items())
 
 
 def test_pictures_of_the_run_before_go(tmp_path: Path) -> None:
@@ -93,7 +94,7 @@ def test_a_new_run_replaces_the_files_of_the_one_before_and_no_others(tmp_path: 
     made.release()
     (tmp_path / "notes.txt").write_text("mine")
     begun(tmp_path, second=True)
-    assert read(tmp_path) == {"second": True, "status": "running"}
+    assert read(tmp_path) == {"schema": 1, "second": True, "status": "running"}
     assert lines(tmp_path) == []
     assert list((tmp_path / "checkpoints").iterdir()) == []
     assert (tmp_path / "notes.txt").read_text() == "mine"
@@ -143,6 +144,7 @@ def test_without_a_checkpoint_a_run_goes_back_to_its_start(tmp_path: Path) -> No
     made = Record(tmp_path)
     made.go_on({}, {}, None)
     assert (made.steps, made.epochs, lines(tmp_path)) == ([], [], [])
+    assert read(tmp_path) == {"schema": 1, "status": "running"}
 
 
 def test_times_are_no_part_of_the_logs_digest(tmp_path: Path) -> None:

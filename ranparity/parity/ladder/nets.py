@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ranparity import schema
 from ranparity.errors import InputError
 from ranparity.files import check_writable, write_text
 from ranparity.parity import sessions
@@ -64,7 +65,8 @@ class Book:
             "quantiles": judge.QUANTILES,
             "cases": {key: value for key, value in self._cases.items() if key in self._known},
         }
-        write_text(self.path, json.dumps(content, indent=0, allow_nan=False) + "\n")
+        text = json.dumps(schema.versioned(content), indent=0, allow_nan=False)
+        write_text(self.path, text + "\n")
 
     def found(self, case: Case) -> dict[str, Any]:
         """Give what was found of a case."""

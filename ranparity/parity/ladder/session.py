@@ -16,6 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ranparity import schema
 from ranparity.caffe.arbiter.run import use_threads
 from ranparity.errors import InputError
 from ranparity.files import check_writable, write_text
@@ -72,7 +73,7 @@ class Book:
                 "environments": self._environments,
                 "rows": self.rows,
             }
-            text = json.dumps(content, indent=0, allow_nan=False)
+            text = json.dumps(schema.versioned(content), indent=0, allow_nan=False)
             write_text(self.path, text + "\n")
 
     def place(self, backend: str, environment: Mapping[str, Any]) -> None:

@@ -115,6 +115,7 @@ def test_the_record_goes_on_and_is_of_its_source(tmp_path: Path) -> None:
     assert Book(tmp_path / "it.json", "bb").lacks(model, ["torch"], planted=False)
     content = json.loads((tmp_path / "it.json").read_text())
     assert content["rows"][0]["source_digest"] == "aa"
+    assert next(iter(content.items())) == ("schema", 1)
 
 
 def test_an_alarm_an_error_and_a_fault_that_passed_are_told() -> None:

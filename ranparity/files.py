@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import stat
 import tempfile
@@ -59,6 +60,15 @@ def replacing(path: Path, *, lasting: bool = False) -> Iterator[IO[bytes]]:
                 os.fsync(file.fileno())
         beside.chmod(_permissions(place))  # mkstemp makes it private
         beside.replace(place)
+
+
+def digest(path: Path) -> str:
+    """Gives the SHA-256 of a file, in hexadecimal digits.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def check_writable(path: Path) -> None:

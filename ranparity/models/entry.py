@@ -7,6 +7,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ranparity import files
 from ranparity.errors import InputError
 from ranparity.models.config import Config
 
@@ -113,6 +114,11 @@ class Entry:
             f"{self.name}: expected {self.title}.prototxt in {PROTOTXT_FOLDERS[-1]}; write it "
             f"with: ranparity export {self.name}"
         )
+
+    @property
+    def prototxt_digest(self) -> str:
+        """SHA-256 of its file; raises as `prototxt` does."""
+        return files.digest(self.prototxt)
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:

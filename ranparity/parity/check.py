@@ -34,6 +34,7 @@ class Result:
         model: The net's name in the zoo.
         title: Its name in tables.
         prototxt: The file that it was held against.
+        prototxt_digest: SHA-256 of that file.
         origin: `original` or `derived`.
         errata: Repairs of the published file that the prototxt includes.
         sizes: Input sizes that were compared, as text.
@@ -51,6 +52,7 @@ class Result:
     model: str
     title: str
     prototxt: str
+    prototxt_digest: str
     origin: str
     errata: tuple[str, ...]
     sizes: list[str] = dataclasses.field(default_factory=list)
@@ -88,13 +90,14 @@ def check(
         WorkerError: The backend's process died.
         InputError: A prototxt cannot be read.
     """
+    # Digests before contents: a file that changes in between is another one than was recorded.
+    results = [empty(entry) for entry in entries]
     nets = {entry.name: prototxt.read(entry.prototxt) for entry in entries}
     described = [
         ahead(stream(backend, "ranparity.parity.evidence", arguments))
         for arguments in _shares(entries, sizes)
     ]
-    for number, entry in enumerate(entries):
-        result = _empty(entry)
+    for number, (entry, result) in enumerate(zip(entries, results, strict=True)):
         for size in sizes or entry.sizes:
             data = next(described[number % PROCESSES], None)
             if data is None:
@@ -193,11 +196,17 @@ def _pooling_all(layer: LayerParameter, height: int, width: int) -> LayerParamet
     return copy
 
 
-def _empty(entry: zoo.Entry) -> Result:
+def empty(entry: zoo.Entry) -> Result:
+    """Gives the result of a net of which nothing has been compared yet.
+
+    Raises:
+        InputError: It has no prototxt.
+    """
     return Result(
         entry.name,
         entry.title,
         f"prototxt/{entry.prototxt.name}",
+        entry.prototxt_digest,
         entry.origin,
         entry.release.errata,
     )

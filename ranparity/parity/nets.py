@@ -8,7 +8,6 @@ backends are apart is told and not judged here: that is level 1, which asks how 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from ranparity.caffe import prototxt
 from ranparity.caffe.description import Description
 from ranparity.errors import InputError
 from ranparity.models import zoo
-from ranparity.parity.check import Result, judge
+from ranparity.parity.check import Result, empty, judge
 from ranparity.workers import WorkerError, stream
 
 SHOWN = 20  # differences of level 0 in a row of the record
@@ -27,19 +26,10 @@ Row = dict[str, Any]
 Start = Callable[[str, str, Sequence[str]], Iterator[dict[str, Any]]]
 
 
-def digest(entry: zoo.Entry) -> str:
-    """SHA-256 of a net's prototxt.
-
-    Raises:
-        InputError: There is no such file.
-    """
-    return hashlib.sha256(entry.prototxt.read_bytes()).hexdigest()
-
-
 def is_current(row: Row, entry: zoo.Entry, source: str) -> bool:
     """Whether a row of an earlier session says what a new one would: same source, same file."""
     try:
-        present = (source, digest(entry))
+        present = (source, entry.prototxt_digest)
     except InputError:
         return False
     stated = (row.get("source_digest"), row.get("prototxt_digest"))
@@ -92,13 +82,14 @@ def row(entry: zoo.Entry, data: Mapping[str, Any], source: str) -> Row:
     begun = time.perf_counter()
     try:
         checked = _level_0(entry, data)
-        about = _about(entry, source)
     except (InputError, KeyError, TypeError, ValueError) as error:
         return _failed(entry, source, f"{type(error).__name__}: {error}")
     faults = list(_faults(entry, data))
     judged = round(time.perf_counter() - begun, 3)
     seconds = data["seconds"]
-    return about | {
+    return {
+        **_about(entry, source),
+        "prototxt_digest": checked.prototxt_digest,
         "parameters": checked.trainable_parameters,
         "parameters_with_statistics": checked.parameters_with_statistics,
         "macs": checked.macs,
@@ -125,20 +116,17 @@ def _about(entry: zoo.Entry, source: str) -> Row:
         "model": entry.name,
         "title": entry.title,
         "origin": entry.origin,
-        "prototxt_digest": digest(entry),
         "source_digest": source,
     }
 
 
 def _failed(entry: zoo.Entry, source: str, reason: str) -> Row:
-    about = {"model": entry.name, "title": entry.title, "origin": entry.origin}
-    return {**about, "source_digest": source, "error": reason}
+    return _about(entry, source) | {"error": reason}
 
 
 def _level_0(entry: zoo.Entry, data: Mapping[str, Any]) -> Result:
+    result = empty(entry)
     net = prototxt.read(entry.prototxt)
-    file = f"prototxt/{entry.prototxt.name}"
-    result = Result(entry.name, entry.title, file, entry.origin, entry.release.errata)
     for size, described in zip(entry.sizes, data["descriptions"], strict=True):
         judge(result, entry, Description.from_json(described), net, size)
     return result

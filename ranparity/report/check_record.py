@@ -37,11 +37,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class NetResult:
-    """What a check found for a net; the fields are those of `ranparity.parity.check.Result`."""
+    """What a check found for a net; the fields are those of `ranparity.parity.check.Result`.
+
+    The prototxt's digest is empty in a record of before it was written down.
+    """
 
     model: str
     title: str
     prototxt: str
+    prototxt_digest: str
     origin: str
     errata: tuple[str, ...]
     sizes: tuple[str, ...]
@@ -66,6 +70,7 @@ class CheckRecord:
         error: Why there is no evidence; empty if there is.
         nets: The results that could be read, by the model's name.
         faults: Why a result could not be read, by the model's name or its place.
+        stale: Why a result that could be read is no evidence any more, by the model's name.
         seconds: What it took.
         environment: What it ran on, if that is recorded.
     """
@@ -75,6 +80,7 @@ class CheckRecord:
     error: str = ""
     nets: Mapping[str, NetResult] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
+    stale: Mapping[str, str] = field(default_factory=dict)
     seconds: float | None = None
     environment: Mapping[str, Any] | None = None
 
@@ -137,6 +143,7 @@ def _net(fields: Fields) -> NetResult:
         model=fields.text("model"),
         title=fields.text("title"),
         prototxt=fields.text("prototxt"),
+        prototxt_digest=fields.text("prototxt_digest") if fields.has("prototxt_digest") else "",
         origin=fields.text("origin"),
         errata=fields.texts("errata"),
         sizes=fields.texts("sizes"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
-from ranparity.report import ladder_curves
+from ranparity.parity.ladder import planned
+from ranparity.report import ladder_curves, ladder_record, staleness
 from ranparity.report.document import (
     Block,
     Bullets,
@@ -23,8 +25,24 @@ from ranparity.report.document import (
 )
 from ranparity.report.ladder_record import FreeRuns, LadderRecord, Level
 from ranparity.report.records import Evidence
-from ranparity.report.words import FAIL, FAILED, NOT_RUN, NOTHING, PASS, count, plural
+from ranparity.report.words import (
+    FAIL,
+    FAILED,
+    NOT_RUN,
+    NOTHING,
+    PASS,
+    STALE,
+    count,
+    listed,
+    plural,
+)
+from ranparity.training import backends
 
+SESSIONS = {
+    ladder_record.LADDER: "nox -s ladder-nets",
+    ladder_record.QUICK: "nox -s report",
+    ladder_record.OPINIONS: "nox -s second-opinion",
+}
 TITLES = {1: "1 forward", 2: "2 gradient", 3: "3 update", 4: "4 lockstep", 5: "5 free run"}
 
 INTRODUCTION = text(
@@ -91,11 +109,45 @@ def _absence(record: LadderRecord | None) -> Text:
 
 
 def levels(record: LadderRecord) -> Table:
-    """A row for each level of a net on a backend."""
-    rows = tuple(_row(level, record) for level in record.levels)
+    """A row for each level of a net on a backend; then those that there should be."""
+    rows = (*(_row(level, record) for level in record.levels), *_failed(record), *_not_run(record))
     titles = ("Net", "Level", "Backend", "Verdict", "Tensors")
     quantiles = ("Largest rho", "Median", "90 %", "99 %", "Decisions that differ")
     return Table(columns(*titles, *quantiles, right=tuple(range(4, 10))), rows)
+
+
+def _failed(record: LadderRecord) -> Iterator[tuple[Cell, ...]]:
+    """A row for each backend that has failed with a net."""
+    for each in record.failed:
+        verdict = cell(FAILED, " ", link("why", record.path), tone="fail")
+        yield _without(each.model, each.precision, NOTHING.text, each.backend, verdict)
+
+
+def _not_run(record: LadderRecord) -> Iterator[tuple[Cell, ...]]:
+    """A row for each net and backend of which levels are missing that its session runs."""
+    for model, precision, missing, backend in _missing(record):
+        verdict = cell(NOT_RUN, tone="absent")
+        yield _without(model, precision, listed([*map(str, missing)]), backend, verdict)
+
+
+def _missing(record: LadderRecord) -> Iterator[tuple[str, str, list[int], str]]:
+    """Gives the net, the precision, the levels that are missing, and the backend."""
+    known = {(each.model, each.precision, each.backend, each.level) for each in record.levels}
+    failed = {(each.model, each.precision, each.backend) for each in record.failed}
+    for case in planned.BY_RECORD[PurePosixPath(record.path).name]:
+        for backend in backends.NAMES:
+            key = case.model, case.precision, backend
+            missing = [level for level in case.levels if (*key, level) not in known]
+            if missing and key not in failed:
+                yield case.model, case.precision, missing, backend
+
+
+def _without(
+    model: str, precision: str, which: str, backend: str, verdict: Cell
+) -> tuple[Cell, ...]:
+    """A row without figures."""
+    first = cell(code(model), f", {precision}"), cell(which), cell(code(backend)), verdict
+    return *first, *(cell(NOTHING),) * 6
 
 
 def _row(level: Level, record: LadderRecord) -> tuple[Cell, ...]:
@@ -116,6 +168,9 @@ def _row(level: Level, record: LadderRecord) -> tuple[Cell, ...]:
 def _verdict(level: Level, record: LadderRecord) -> Cell:
     if level.verdict == "pass":
         return cell(PASS, " ", link("record", record.path), tone="pass")
+    if level.verdict == ladder_record.STALE:
+        why = link(staleness.changed(level.held.prototxt), record.path)
+        return cell(STALE, ": ", why, tone="warning")
     first = f" first: {level.first}" if level.first else ""
     return cell(FAIL, first, " ", link("record", record.path), tone="fail")
 
@@ -137,7 +192,7 @@ def _free(runs: FreeRuns, factor: float) -> Iterator[Block]:
     rows = tuple(
         (
             cell(code(" ".join(pair.backends))),
-            cell(PASS, tone="pass") if pair.verdict == "pass" else cell(FAIL, tone="fail"),
+            _free_verdict(pair.verdict),
             cell(f"{pair.ratio:.3g}"),
             cell(f"{factor:g}"),
             cell(str(pair.horizon)),
@@ -148,8 +203,17 @@ def _free(runs: FreeRuns, factor: float) -> Iterator[Block]:
     yield ladder_curves.runs(f"figures/ladder-runs-{runs.model}", runs, factor)
 
 
+def _free_verdict(verdict: str) -> Cell:
+    if verdict == ladder_record.STALE:
+        return cell(STALE, tone="warning")
+    return cell(PASS, tone="pass") if verdict == "pass" else cell(FAIL, tone="fail")
+
+
 def problems(evidence: Evidence) -> Iterator[Text]:
-    """Says which levels do not pass; no record at all is no problem: the session is long."""
+    """Says which levels do not pass, or are stale.
+
+    What is not run is no problem, of some nets or of all: the sessions are long.
+    """
     for record in (evidence.quick, evidence.ladder, evidence.opinions):
         if record:
             yield from _problems(record)
@@ -161,8 +225,14 @@ def _problems(record: LadderRecord) -> Iterator[Text]:
         yield text("Ladder: FAILED: ", code(record.error), *source)
     for failure in record.failures:
         yield text("Ladder: FAILED: ", code(failure), *source)
+    stale = [level for level in record.levels if level.verdict == ladder_record.STALE]
+    for held in dict.fromkeys(level.held for level in stale):
+        models = dict.fromkeys(level.model for level in stale if level.held == held)
+        why = f": stale: {staleness.changed(held.prototxt)}: run "
+        again = code(SESSIONS[record.path])
+        yield text("Ladder: ", code(", ".join(models)), why, again, " again", *source)
     for level in record.levels:
-        if level.verdict != "pass":
+        if level.verdict not in ("pass", ladder_record.STALE):
             where = f", level {level.level}, {level.precision}, on "
             first = (": first ", code(level.first)) if level.first else ()
             yield text("Ladder: ", code(level.model), where, code(level.backend), *first, *source)
@@ -170,16 +240,16 @@ def _problems(record: LadderRecord) -> Iterator[Text]:
 
 def summary(evidence: Evidence) -> str:
     """What came of it, for the first page."""
-    found = [
-        level
-        for record in (evidence.quick, evidence.ladder, evidence.opinions)
-        if record
-        for level in record.levels
-    ]
-    if not found:
+    records = [each for each in (evidence.quick, evidence.ladder, evidence.opinions) if each]
+    every = [level for record in records for level in record.levels]
+    found = [level for level in every if level.verdict != ladder_record.STALE]
+    if not every:
         return "not run."
     tensors = sum(level.tensors for level in found if level.level < 5)
     failed = sum(level.verdict != "pass" for level in found)
     nets = len({level.model for level in found})
-    verdict = f"{plural(failed, 'level')} did not pass" if failed else "all levels pass"
+    verdicts = [f"{plural(failed, 'level')} did not pass"] if failed else []
+    if stale := len(every) - len(found):
+        verdicts.append(f"{plural(stale, 'level')} {'is' if stale == 1 else 'are'} stale")
+    verdict = ", ".join(verdicts) or "all levels pass"
     return f"{count(tensors)} comparisons of tensors of {plural(nets, 'net')}; {verdict}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,16 @@ from ranparity.report.reading import Fields, MalformedError, parse_record
 LADDER, QUICK = "data/ladder.json", "data/ladder-quick.json"
 PROOF, OPINIONS = "data/ladder-proof.json", "data/opinions.json"
 VERDICTS = ("pass", "fail")
+STALE = "stale"  # in the place of a verdict on a net whose prototxt has changed since
 LEVELS = (1, 2, 3, 4, 5)
+
+
+@dataclass(frozen=True)
+class Held:
+    """The prototxt that a case was held against, and its SHA-256; empty where none is stated."""
+
+    prototxt: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -22,6 +30,7 @@ class Level:
 
     Attributes:
         model: The net.
+        held: What it was held against.
         size: Height and width, in pixels.
         precision: Of all numbers.
         backend: Its name.
@@ -31,12 +40,13 @@ class Level:
         worst: The largest rho; of level 5 the largest ratio.
         decisions: ReLU signs and max-pool argmaxes that differ.
         first: The first tensor that differs; empty if none.
-        verdict: `pass` or `fail`.
+        verdict: `pass` or `fail`, or `stale`.
         layers: The largest rho of each layer's tensors, in graph order; None of a layer without
             any. Empty where the record does not tell it.
     """
 
     model: str
+    held: Held
     size: str
     precision: str
     backend: str
@@ -48,6 +58,16 @@ class Level:
     first: str
     verdict: str
     layers: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A backend that has not all levels of a case, and why is among the record's failures."""
+
+    model: str
+    precision: str
+    backend: str
+    levels: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -68,6 +88,7 @@ class FreeRuns:
 
     Attributes:
         model: The net.
+        held: What they were held against.
         data: What they train on.
         pairs: Of backends.
         twins: Each twin's distance from its run, by backend.
@@ -75,6 +96,7 @@ class FreeRuns:
     """
 
     model: str
+    held: Held = field(repr=False)  # which is not drawn: a picture is told by what is
     data: str
     pairs: tuple[Pair, ...]
     twins: Mapping[str, tuple[tuple[float, ...], ...]]
@@ -88,6 +110,7 @@ class LadderRecord:
     Attributes:
         levels: Of all cases.
         runs: Of cases with level 5.
+        failed: Backends that have no evidence of what they were asked.
         failures: Why a backend has no evidence, one line each.
         excluded: Why somebody was not asked, likewise.
         seconds: What a case took, by its name.
@@ -97,11 +120,11 @@ class LadderRecord:
         factor: How many times as far as twins runs may be apart.
         error: Why the whole record says nothing.
         path: The file, relative to the reports folder.
-        died: Of what `failures` speaks: net, backend and level.
     """
 
     levels: tuple[Level, ...] = ()
     runs: tuple[FreeRuns, ...] = ()
+    failed: tuple[Failed, ...] = ()
     failures: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -111,7 +134,6 @@ class LadderRecord:
     factor: float = 0.0
     error: str = ""
     path: str = LADDER
-    died: frozenset[tuple[str, str, int]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -162,12 +184,12 @@ def read(content: bytes, path: str = LADDER) -> LadderRecord:
         }
         levels = [level for case in cases.values() for level in _levels(case)]
         runs = [_runs(case) for case in cases.values() if case.mapping("free_run")]
+        failed: list[Failed] = []
         seconds: dict[str, float] = {}
         peaks: dict[str, int] = {}
         failures: list[str] = []
         excluded: list[str] = []
         places: dict[str, Mapping[str, Any]] = {}
-        died: set[tuple[str, str, int]] = set()
         for case in cases.values():
             about = case.fields("case")
             name = f"{about.text('model')}, {about.text('precision')}"
@@ -176,8 +198,12 @@ def read(content: bytes, path: str = LADDER) -> LadderRecord:
             known = [memory.count(key) for key in case.mapping("peak_memory") if memory.has(key)]
             peaks[name] = max(known, default=0)
             stated = case.fields("failures")
+            asked = tuple(int(level) for level in about.numbers("levels"))
+            failed += [
+                Failed(about.text("model"), about.text("precision"), backend, asked)
+                for backend in case.mapping("failures")
+            ]
             failures += [f"{name} on {key}: {stated.text(key)}" for key in case.mapping("failures")]
-            died |= _died(case)
             if case.has("excluded"):
                 said = case.fields("excluded")
                 excluded += [
@@ -188,6 +214,7 @@ def read(content: bytes, path: str = LADDER) -> LadderRecord:
         return LadderRecord(
             levels=tuple(levels),
             runs=tuple(runs),
+            failed=tuple(failed),
             failures=tuple(failures),
             excluded=tuple(excluded),
             seconds=seconds,
@@ -196,7 +223,6 @@ def read(content: bytes, path: str = LADDER) -> LadderRecord:
             limit=fields.number("limit"),
             factor=fields.number("factor"),
             path=path,
-            died=frozenset(died),
         )
     except MalformedError as fault:
         return LadderRecord(error=str(fault), path=path)
@@ -207,23 +233,23 @@ def _environments(fields: Fields) -> dict[str, Mapping[str, Any]]:
     return {name: stated.mapping(name) for name in fields.mapping("environments")}
 
 
-def _died(case: Fields) -> set[tuple[str, str, int]]:
-    about = case.fields("case")
-    asked = [int(level) for level in about.numbers("levels")]
-    return {
-        (about.text("model"), key, level) for key in case.mapping("failures") for level in asked
-    }
+def _held(case: Fields) -> Held:
+    """What a case was held against, as far as its record says."""
+    keys = ("prototxt", "prototxt_digest")
+    return Held(*(case.text(key) if case.has(key) else "" for key in keys))
 
 
 def _levels(case: Fields) -> tuple[Level, ...]:
+    held = _held(case)
     names = case.texts("layers") if case.has("layers") else ()
-    return case.each("results", functools.partial(_level, names))
+    return case.every("results", lambda fields: _level(fields, held, names))
 
 
-def _level(names: Sequence[str], fields: Fields) -> Level:
+def _level(fields: Fields, held: Held, names: Sequence[str]) -> Level:
     free = fields.count("level") == 5
     found = Level(
         model=fields.text("model"),
+        held=held,
         size="" if free else "x".join(f"{side:g}" for side in fields.numbers("size")),
         precision=fields.text("precision"),
         backend=fields.text("backend"),
@@ -276,6 +302,7 @@ def _runs(case: Fields) -> FreeRuns:
     found = {run.text("backend"): run for run in runs.every("runs", lambda each: each)}
     return FreeRuns(
         model=case.fields("case").text("model"),
+        held=_held(case),
         data=runs.text("data"),
         pairs=runs.every("pairs", _pair),
         twins={name: _curves(run) for name, run in found.items()},

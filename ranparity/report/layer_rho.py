@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ranparity.report.ladder_record import LadderRecord, Level
+from ranparity.report.ladder_record import STALE, LadderRecord, Level
 from ranparity.report.records import Evidence
 
 LEVELS = (1, 2)
@@ -60,10 +60,11 @@ def _of(evidence: Evidence, record: LadderRecord, model: str) -> LayerRho | None
 
 
 def _levels(evidence: Evidence, record: LadderRecord, model: str) -> Iterator[Level]:
-    """Those that tell of layers, by level and backend."""
+    """Those that tell of layers and are not stale, by level and backend."""
     for level in LEVELS:
         for backend in evidence.backends:
             for each in record.levels:
                 asked = (each.model, each.level, each.backend, each.precision)
-                if asked == (model, level, backend, PRECISION) and each.layers:
+                fresh = each.layers and each.verdict != STALE
+                if fresh and asked == (model, level, backend, PRECISION):
                     yield each

@@ -20,10 +20,11 @@ from ranparity.report.document import (
     link,
     text,
 )
-from ranparity.report.ladder_record import LadderRecord
+from ranparity.report.ladder_record import STALE, LadderRecord
 from ranparity.report.records import Evidence
 from ranparity.report.words import count, plural
 
+AGAINST = ("fail", "failed", "unreadable")
 TITLES = {0: "0 structure"} | ladder.TITLES
 LEGEND = text(
     "A cell says what a level found of a net on a backend, and of how much: facts at level 0, "
@@ -37,8 +38,9 @@ class Found:
     """What a level says of a net on a backend.
 
     Attributes:
-        verdict: `pass` or `fail`; `failed` where there is no evidence though it was asked for,
-            `unreadable` where its record is damaged.
+        verdict: `pass` or `fail`; `stale` where the net's description has changed since, `failed`
+            where there is no evidence though it was asked for, `unreadable` where its record is
+            damaged.
         compared: How many facts or tensors.
     """
 
@@ -97,6 +99,8 @@ def _structure(evidence: Evidence, model: str, backend: str) -> Found | None:
         return None
     if check.error or model in check.faults:
         return Found("failed")
+    if model in check.stale:
+        return Found(STALE)
     result = check.nets.get(model)
     if result is None:
         return None
@@ -112,12 +116,19 @@ def _climbed(evidence: Evidence, model: str, level: int, backend: str) -> Found 
         for each in record.levels
         if (each.model, each.level, each.backend) == (model, level, backend)
     ]
-    if any((model, backend, level) in record.died for record in records):
+    died = [each for record in records for each in record.failed if level in each.levels]
+    if any((each.model, each.backend) == (model, backend) for each in died):
         return Found("failed")
     if not results:
         return Found("unreadable") if any(record.error for record in records) else None
-    verdict = "pass" if all(each.verdict == "pass" for each in results) else "fail"
+    verdict = _worst(each.verdict for each in results)
     return Found(verdict, sum(each.tensors for each in results))
+
+
+def _worst(verdicts: Iterable[str]) -> str:
+    """What speaks for several: what differs, then what is stale."""
+    known = set(verdicts)
+    return next((worse for worse in ("fail", STALE) if worse in known), "pass")
 
 
 def _table(evidence: Evidence, models: Sequence[str], summed: str) -> Table:
@@ -155,6 +166,8 @@ def _evidence(evidence: Evidence, model: str, level: int, backend: str) -> str:
 def _shown(found: Found | None, href: str = "") -> Cell:
     if found is None:
         return cell("not run", tone="absent")
+    if found.verdict == STALE:
+        return cell(Span("stale", href), tone="warning")
     if found.verdict in ("failed", "unreadable"):
         return cell(Span(f"✗ {found.verdict}", href), tone="fail")
     sign = "✓" if found.verdict == "pass" else "✗"
@@ -169,6 +182,6 @@ def _sum(found: Iterable[Found | None], level: int) -> Cell:
     known = [each for each in found if each]
     if not known:
         return _shown(None)
-    verdict = "pass" if all(each.verdict == "pass" for each in known) else "fail"
+    verdict = _worst("fail" if each.verdict in AGAINST else each.verdict for each in known)
     href = "#ladder" if level else "#structure"
     return _shown(Found(verdict, sum(each.compared for each in known)), href)

@@ -39,6 +39,7 @@ from ranparity.report import (
     ladder_record,
     masks_record,
     operations_record,
+    staleness,
     zoo_record,
 )
 from ranparity.report.alteration_record import ALTERATIONS, AlterationRecord
@@ -182,10 +183,14 @@ def _is_record(path: str) -> bool:
 
 
 def evidence(files: Files) -> Evidence:
-    """Reads all records; what cannot be read is there as an error."""
-    checks = {record.backend: record for record in check_record.read(files)}
+    """Reads all records; what cannot be read is there as an error, and what is stale as such.
+
+    Raises:
+        InputError: A prototxt of the zoo is not there.
+    """
+    checks = {record.backend: staleness.of_check(record) for record in check_record.read(files)}
     kills = {record.backend: record for record in endurance_record.read(files)}
-    whole = {record.backend: record for record in zoo_record.read(files)}
+    whole = {record.backend: staleness.of_zoo(record) for record in zoo_record.read(files)}
     runs = list(_runs(files))
     trained = {run.backend for run in runs if run.backend}
     names = (*backends.NAMES, *sorted({*checks, *trained, *kills, *whole} - {*backends.NAMES}))
@@ -201,14 +206,20 @@ def evidence(files: Files) -> Evidence:
         masks=tuple(masks_record.read(files)),
         features=tuple(features_record.read(files)),
         zoo=whole,
-        ladder=ladder_record.read(files[LADDER]) if LADDER in files else None,
-        quick=ladder_record.read(files[QUICK], QUICK) if QUICK in files else None,
+        ladder=_ladder(files, LADDER),
+        quick=_ladder(files, QUICK),
         proof=ladder_record.read_proof(files[PROOF]) if PROOF in files else None,
-        opinions=ladder_record.read(files[OPINIONS], OPINIONS) if OPINIONS in files else None,
+        opinions=_ladder(files, OPINIONS),
         bench=bench_record.read(files[BENCH]) if BENCH in files else None,
         growth=growth_record.read(files[GROWTH]) if GROWTH in files else None,
         operations=operations_record.read(files[OPERATIONS]) if OPERATIONS in files else None,
     )
+
+
+def _ladder(files: Files, path: str) -> LadderRecord | None:
+    if path not in files:
+        return None
+    return staleness.of_ladder(ladder_record.read(files[path], path))
 
 
 def _runs(files: Files) -> Iterator[Run]:

@@ -33,6 +33,7 @@ from ranparity.report.words import (
     NOT_RUN,
     NOTHING,
     PASS,
+    STALE,
     count,
     plural,
     seconds,
@@ -90,28 +91,46 @@ def _problems_on(backend: str, record: CheckRecord | None) -> Iterator[Text]:
     if record is None:
         yield text("Structure on ", code(backend), ": not run.")
         return
-    source = text(" (", link(record.path, record.path), ")")
     if record.error:
+        source = _source(record)
         yield text("Structure on ", code(backend), ": FAILED: ", code(record.error), *source)
         return
-    for name, fault in record.faults.items():
-        what = text("Structure of ", code(name), " on ", code(backend))
-        yield text(*what, ": FAILED: ", code(fault), *source)
-    for name in zoo.ENTRIES:
-        if name not in record.nets and name not in record.faults:
-            yield text("Structure of ", code(name), " on ", code(backend), ": not run", *source)
+    yield from _absences(backend, record)
     for result in record.nets.values():
         if result.differences:
             found = (
                 f": {count(len(result.differences))} of {plural(result.compared, 'fact')} differ"
             )
             what = text("Structure of ", result.title, " on ", code(backend))
-            yield text(*what, found, *source)
+            yield text(*what, found, *_source(record))
+
+
+def _source(record: CheckRecord) -> Text:
+    return text(" (", link(record.path, record.path), ")")
+
+
+def _absences(backend: str, record: CheckRecord) -> Iterator[Text]:
+    """Says of which nets a record has no evidence, and why."""
+    source = _source(record)
+    for name, fault in record.faults.items():
+        what = text("Structure of ", code(name), " on ", code(backend))
+        yield text(*what, ": FAILED: ", code(fault), *source)
+    for name, why in record.stale.items():
+        what = text("Structure of ", code(name), " on ", code(backend))
+        yield text(*what, f": stale: {why}: run ", code("nox -s report"), " again", *source)
+    for name in zoo.ENTRIES:
+        if name not in _spoken_of(record):
+            yield text("Structure of ", code(name), " on ", code(backend), ": not run", *source)
+
+
+def _spoken_of(record: CheckRecord) -> list[str]:
+    """The nets that a record has a result of, readable or not, stale or not."""
+    return [*record.nets, *record.faults, *record.stale]
 
 
 def _models(evidence: Evidence) -> list[str]:
     """The nets of the zoo, then any others that a record speaks of."""
-    found = [name for record in evidence.checks.values() for name in (*record.nets, *record.faults)]
+    found = [name for record in evidence.checks.values() for name in _spoken_of(record)]
     return list(dict.fromkeys([*zoo.ENTRIES, *found]))
 
 
@@ -156,8 +175,10 @@ def _verdict_row(evidence: Evidence, model: str) -> tuple[Cell, ...]:
 
 
 def _verdict(record: CheckRecord | None, model: str) -> Cell:
-    if record is None or not (record.error or model in {*record.nets, *record.faults}):
+    if record is None or not (record.error or model in _spoken_of(record)):
         return cell(NOT_RUN, tone="absent")
+    if model in record.stale:
+        return cell(STALE, ": ", link(record.stale[model], record.path), tone="warning")
     if model not in record.nets:
         return cell(FAILED, " ", link("why", record.path), tone="fail")
     result = record.nets[model]
@@ -171,7 +192,7 @@ def _verdict(record: CheckRecord | None, model: str) -> Cell:
 def _summary_cell(record: CheckRecord | None) -> Cell:
     if record is None or record.error:
         return cell(NOTHING)
-    nets = len(record.nets) + len(record.faults)
+    nets = len(_spoken_of(record))
     passed = sum(not result.differences for result in record.nets.values())
     compared = sum(result.compared for result in record.nets.values())
     took = f" in {seconds(record.seconds)}" if record.seconds is not None else ""

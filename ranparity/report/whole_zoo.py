@@ -31,6 +31,7 @@ from ranparity.report.words import (
     NOT_RUN,
     NOTHING,
     PASS,
+    STALE,
     count,
     percent,
     plural,
@@ -97,8 +98,9 @@ def _rows(evidence: Evidence, part: str, model: str) -> dict[str, Any]:
 
 def _net_row(evidence: Evidence, model: str) -> tuple[Cell, ...]:
     found: dict[str, NetRow] = _rows(evidence, "nets", model)
-    whole = {name: dict(row.row) for name, row in found.items() if not row.error}
-    parameters = {row.parameters for row in found.values() if not row.error}
+    present = {name: row for name, row in found.items() if not (row.error or row.stale)}
+    whole = {name: dict(row.row) for name, row in present.items()}
+    parameters = {row.parameters for row in present.values()}
     title = zoo.ENTRIES[model].title if model in zoo.ENTRIES else model
     return (
         cell(title),
@@ -120,8 +122,15 @@ def _verdict(record: ZooRecord | None, row: NetRow | TrainingRow | None) -> Cell
         return cell(NOT_RUN, tone="absent")
     if row.error:
         return cell(FAILED, " ", link("why", record.path), tone="fail")
+    if stale := _stale(row):
+        return cell(STALE, ": ", link(stale, record.path), tone="warning")
     tone: Tone = "pass" if row.passed else "fail"
     return cell(PASS if row.passed else FAIL, " ", link(_what(row), record.path), tone=tone)
+
+
+def _stale(row: NetRow | TrainingRow) -> str:
+    """Why a row is no evidence any more; a training's does not depend on a prototxt."""
+    return row.stale if isinstance(row, NetRow) else ""
 
 
 def _what(row: NetRow | TrainingRow) -> str:
@@ -213,7 +222,8 @@ def problems(evidence: Evidence) -> Iterator[Text]:
     ):
         for model in {m: 0 for record in evidence.zoo.values() for m in getattr(record, part)}:
             rows = _rows(evidence, part, model)
-            if not same({name: row.row for name, row in rows.items() if not row.error}):
+            known = {n: row.row for n, row in rows.items() if not (row.error or _stale(row))}
+            if not same(known):
                 yield text("Zoo, ", code(model), f": backends {begun}.")
     for name in evidence.spoken_of if evidence.zoo else ():
         if name not in evidence.zoo:
@@ -227,14 +237,20 @@ def _problems_on(name: str, record: ZooRecord) -> Iterator[Text]:
         return
     for rows in (record.nets, record.trainings):
         for row in rows.values():
-            what = text("Zoo, ", code(row.model), " on ", code(name))
-            if row.error:
-                yield text(*what, ": FAILED: ", code(row.error), *source)
-            elif not row.passed:
-                yield text(*what, f": {_what(row)}", *source)
+            if why := _against(row):
+                yield text("Zoo, ", code(row.model), " on ", code(name), ": ", *why, *source)
     for model in zoo.ENTRIES:
         if model not in record.nets:
             yield text("Zoo, ", code(model), " on ", code(name), ": not run", *source)
+
+
+def _against(row: NetRow | TrainingRow) -> Text:
+    """What speaks against a row; nothing if it passes."""
+    if row.error:
+        return text("FAILED: ", code(row.error))
+    if stale := _stale(row):
+        return text(f"stale: {stale}: run ", code("nox -s zoo"), " again")
+    return () if row.passed else text(_what(row))
 
 
 def summary(evidence: Evidence) -> str:

@@ -8,6 +8,7 @@ PASS = strong("✓ PASS")  # a sign and a word, so that colour is not needed
 FAIL = strong("✗ FAIL")  # evidence, and it is against
 FAILED = strong("✗ FAILED")  # no evidence
 NOT_RUN = Span("not run")
+STALE = Span("stale")  # evidence of a net that is another one now
 NOTHING = Span("—")
 SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 

@@ -26,6 +26,8 @@ class NetRow:
         faults: What is wrong with its outputs.
         differ: Facts of level 0 that differ,
         compared: of so many.
+        prototxt_digest: SHA-256 of the prototxt of level 0; empty if the record does not say it.
+        stale: Why the result is no evidence any more; empty if it is.
         row: What `ranparity.parity.nets` holds rows against one another by.
     """
 
@@ -37,12 +39,14 @@ class NetRow:
     faults: tuple[str, ...] = ()
     differ: int = 0
     compared: int = 0
+    prototxt_digest: str = ""
+    stale: str = ""
     row: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
         """Whether it has a result, and nothing is wrong with it."""
-        return not (self.error or self.faults or self.differ)
+        return not (self.error or self.stale or self.faults or self.differ)
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,7 @@ def _net(fields: Fields) -> NetRow:
         faults=fields.texts("faults"),
         differ=fields.count("differ"),
         compared=fields.count("compared"),
+        prototxt_digest=fields.text("prototxt_digest") if fields.has("prototxt_digest") else "",
         row={
             "initial_weights_digest": fields.text("initial_weights_digest"),
             "image_digest": fields.text("image_digest"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from ranparity.parity.ladder import planned
 from ranparity.parity.ladder.faults import PLANTED
 from ranparity.report import environments, judging, ladder, records
 from ranparity.report.document import Figure, Paragraph, Section, Table
@@ -18,6 +21,13 @@ def evidence(**files: bytes) -> records.Evidence:
 
 
 def tables(section: Section) -> list[list[list[str]]]:
+    """What tables say of what was run: the samples have little of what sessions run."""
+    return [
+        [row for row in table if len(row) < 10 or row[3] != "not run"] for table in every(section)
+    ]
+
+
+def every(section: Section) -> list[list[list[str]]]:
     return [
         [[words(cell.text) for cell in row] for row in block.rows]
         for block in section.blocks
@@ -71,6 +81,48 @@ def test_second_opinions_stand_beside_with_whom_nobody_asked() -> None:
     assert 'attention56-cifar, float32: opencv is not asked: layer "n" (LRN): it takes 1.' in said
     (problem,) = map(words, ladder.problems(found))
     assert problem.endswith("on opencv: first layer1 (data/opinions.json)")
+
+
+def test_what_a_session_runs_and_has_not_is_not_run_and_no_gap() -> None:
+    """The sample has levels 1 and 2 on torch, and 5 on torch and jax, of one net alone."""
+    found = evidence(ladder=ladder_samples.ladder(), quick=ladder_samples.ladder())
+    section = ladder.section(found)
+    quick, _, long, _ = every(section)
+    assert [row[:4] for row in quick[4:]] == [
+        ["attention56-cifar, float32", "3", "torch", "not run"],
+        ["attention56-cifar, float32", "1, 2 and 3", "tensorflow", "not run"],
+        ["attention56-cifar, float32", "1, 2 and 3", "jax", "not run"],
+    ]
+    missing = [row for row in long if row[3] == "not run"]
+    assert [net for net in dict.fromkeys(row[0] for row in missing) if "56-cifar" not in net] == [
+        *("dranet-cifar, float32", "dranet-cifar, float64"),
+        *(f"{name}, float32" for name in planned.PUBLISHED),
+    ]
+    assert ["attention92, float32", "1, 2 and 3", "jax", "not run", *["—"] * 6] in missing
+    first = next(block for block in section.blocks if isinstance(block, Table))
+    assert [row[3].tone for row in first.rows] == ["pass"] * 4 + ["absent"] * 3
+    assert list(ladder.problems(found)) == [], "sessions are long"
+
+
+def test_published_nets_without_a_second_opinion_are_not_run() -> None:
+    found = evidence(opinions=ladder_samples.ladder())
+    rows = [row for row in every(ladder.section(found))[0] if row[3] == "not run"]
+    assert len(rows) == 4 * 3
+    assert rows[0][:3] == ["Attention-56.prototxt, float32", "1", "torch"]
+
+
+def test_a_backend_that_died_is_a_row_that_failed() -> None:
+    found = evidence(quick=ladder_samples.ladder(failures={"tensorflow": "killed by signal 9"}))
+    (row,) = [row for row in every(ladder.section(found))[0] if row[2] == "tensorflow"]
+    assert row[:4] == ["attention56-cifar, float32", "—", "tensorflow", "✗ FAILED why"]
+
+
+def test_all_that_sessions_run_is_in_the_committed_records() -> None:
+    committed = Path(__file__).parents[2] / "reports"
+    found = records.evidence(records.load(committed))
+    rows = [row for table in every(ladder.section(found)) for row in table]
+    assert len(rows) > 100
+    assert [row for row in rows if "not run" in row] == []
 
 
 def test_what_differs_is_a_problem_with_its_first_tensor() -> None:

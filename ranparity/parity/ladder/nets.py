@@ -17,24 +17,23 @@ from ranparity.errors import InputError
 from ranparity.files import check_writable, write_text
 from ranparity.parity import sessions
 from ranparity.parity.ladder import free_run, judge, rounding
-from ranparity.parity.ladder.case import LEVELS, Case
-from ranparity.parity.ladder.run import Ladder, default_references
+from ranparity.parity.ladder.case import Case
+from ranparity.parity.ladder.planned import (
+    CASES,
+    PUBLISHED,
+    QUICK,
+    QUICK_RECORD,
+    RECORD,
+    TRAINED,
+)
+from ranparity.parity.ladder.run import DIGEST, Ladder, default_references, description
 from ranparity.training import backends
 
-RECORD, QUICK_RECORD = "ladder.json", "ladder-quick.json"
-PUBLISHED = ("attention56", "attention92", "attentionnext56", "attentionnext92")
-TRAINED = ("attention56-cifar", "dranet-cifar")
 DESCRIPTION = """\
 Run the ladder on the four published nets at 224 (levels 1 to 3, OpenCV beside them), and on
 attention56-cifar and dranet-cifar (levels 1 to 5, and 1 and 2 in float64). What is done already is
 passed over: the session goes on where it was ended.
 """
-QUICK = (Case("attention56-cifar", (32, 32), 8, levels=(1, 2, 3)),)
-CASES = (
-    *(Case(name, (32, 32), 8, levels=LEVELS) for name in TRAINED),
-    *(Case(name, (32, 32), 8, levels=(1, 2), precision="float64") for name in TRAINED),
-    *(Case(name, (224, 224), 2, levels=(1, 2, 3)) for name in PUBLISHED),
-)
 
 
 class Book:
@@ -72,10 +71,17 @@ class Book:
         """Give what was found of a case."""
         return self._cases[case.digest]
 
-    def lacks(self, case: Case) -> bool:
-        """Whether there is nothing of a case that this source has found."""
+    def lacks(self, case: Case, held: Mapping[str, str]) -> bool:
+        """Whether there is nothing of a case that this source has found of the present prototxt.
+
+        Args:
+            case: The case.
+            held: What `run.description` gives of it.
+        """
         found = self._cases.get(case.digest, {})
-        return bool(found.get("failures")) or found.get("source_digest") != self._source
+        if bool(found.get("failures")) or found.get("source_digest") != self._source:
+            return True
+        return found.get(DIGEST, held.get(DIGEST)) != held.get(DIGEST)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -108,7 +114,7 @@ def main(argv: Sequence[str]) -> int:
     again = args.again or args.quick
     failed = []
     for case in cases:
-        if case.model not in models or not (again or book.lacks(case)):
+        if case.model not in models or not (again or book.lacks(case, description(case))):
             continue
         asks = case.model in PUBLISHED
         ladder = Ladder(names, args.work, default_references(), sessions.say, opencv=asks)

@@ -21,12 +21,11 @@ from ranparity.parity import sessions
 from ranparity.parity.ladder import judge
 from ranparity.parity.ladder.case import PROTOTXT, Case
 from ranparity.parity.ladder.files import input_of, sized
-from ranparity.parity.ladder.nets import PUBLISHED, Book
-from ranparity.parity.ladder.run import OPENCV, Ladder, default_references
+from ranparity.parity.ladder.nets import Book
+from ranparity.parity.ladder.planned import MOST, OPINIONS_RECORD, PUBLISHED
+from ranparity.parity.ladder.run import OPENCV, Ladder, default_references, description
 from ranparity.training import backends
 
-RECORD = "opinions.json"
-MOST = 224  # pixels
 ORIGINALS = "RANPARITY_ORIGINALS"  # the environment's word on where other people's files are
 PUBLIC = "public"  # its folder with them
 DESCRIPTION = f"""\
@@ -123,10 +122,10 @@ def main(argv: Sequence[str]) -> int:
             refused[path.name] = str(error)
     args.out.mkdir(parents=True, exist_ok=True)
     recorded = {case: dataclasses.replace(case, model=Path(case.model).name) for case in asked}
-    book = Book(args.out / RECORD, source, list(recorded.values()))
+    book = Book(args.out / OPINIONS_RECORD, source, list(recorded.values()))
     ladder = Ladder(names, args.work, default_references(), sessions.say, opencv=True)
     for case, known in recorded.items():
-        if args.again or book.lacks(known):
+        if args.again or book.lacks(known, description(case)):
             found = ladder.run(case)
             book.add(known, _named(found.to_json(), case.model, known))
     return _summed([book.found(known) for known in recorded.values()], refused, book.path)

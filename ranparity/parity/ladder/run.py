@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ranparity import memory
+from ranparity import files, memory
 from ranparity.caffe import opencv
 from ranparity.caffe.arbiter.run import use_threads
 from ranparity.data.download import default_cache
 from ranparity.errors import InputError
+from ranparity.models import entry, zoo
 from ranparity.parity.ladder import free_run, judge, keras_references, references, repro, rounding
 from ranparity.parity.ladder.case import LARGE, Case, Job
 from ranparity.parity.ladder.evidence import of_level
@@ -30,6 +31,7 @@ KERAS_ARBITER = "ranparity.parity.ladder.keras_arbiter"
 OPENCV = "opencv"
 PROTOTXT = "prototxt"
 DOUBLE = "float64"  # the arbiters' precision, in which they round as much as a backend
+DIGEST = "prototxt_digest"
 SAME = ("weights", "slots", "batch")  # digests of what all backends begin with
 Say = Callable[[str], None]
 
@@ -55,6 +57,7 @@ class Found:
         scripts: That replay the first difference, by backend, or why there is none.
         arbiter: What all is held against.
         excluded: Why somebody is not asked, by name.
+        held: What `description` gives of the case.
     """
 
     case: Case
@@ -68,6 +71,7 @@ class Found:
     scripts: dict[str, str] = dataclasses.field(default_factory=dict)
     arbiter: str = ""
     excluded: dict[str, str] = dataclasses.field(default_factory=dict)
+    held: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def to_json(self, *, rows: bool = False) -> dict[str, Any]:
         """It as data that JSON can hold."""
@@ -82,6 +86,7 @@ class Found:
             found.append(content)
         return {
             "case": self.case.to_json(),
+            **self.held,
             "arbiter": self.arbiter,
             "limit": rounding.LIMIT,
             "layers": layers,
@@ -162,7 +167,9 @@ class Ladder:
         Raises:
             InputError: An imported model cannot be run.
         """
-        found = Found(case, arbiter=f"{self._arbiter if case.imported else PROTOTXT}, {DOUBLE}")
+        arbiter = f"{self._arbiter if case.imported else PROTOTXT}, {DOUBLE}"
+        # Before anybody reads the file: one that changes now is another one than was recorded.
+        found = Found(case, arbiter=arbiter, held=description(case))
         place = Path(tempfile.mkdtemp(prefix="ladder-", dir=self._work))
         begun = time.perf_counter()
         use_threads(1)  # a backend's process is busy beside it
@@ -325,6 +332,27 @@ class Ladder:
 def _short(rho: float | None) -> Any:
     """Give a rho as a record holds hundreds of them: to three digits."""
     return rho if rho is None else rounding.in_json(float(f"{rho:.3g}"))
+
+
+def description(case: Case) -> dict[str, str]:
+    """Give which prototxt a case is held against, and its SHA-256, as the record has them.
+
+    Nothing where there is no such file: a narrow twin's is written for the occasion, and a model of
+    one's own has none.
+
+    Raises:
+        InputError: The zoo has no such net, or no such file.
+        OSError: The file cannot be read.
+    """
+    if case.of_file:
+        path = Path(case.model)
+        ours = path.resolve().parent in entry.PROTOTXT_FOLDERS
+    elif case.imported or "@" in case.model:
+        return {}
+    else:
+        path, ours = zoo.entry(case.model).prototxt, True
+    name = f"{PROTOTXT}/{path.name}" if ours else path.name
+    return {"prototxt": name, DIGEST: files.digest(path)}
 
 
 def _together(case: Case) -> int:

@@ -96,7 +96,7 @@ def test_opinions_are_counted_recorded_and_not_asked_for_again(
         "2 files, 1 of them by OpenCV too; blobs compared: torch 14, opencv 7; no with mismatches; "
         "1 not run" in told.out
     )
-    record = (out / opinions.RECORD).read_text()
+    record = (out / opinions.OPINIONS_RECORD).read_text()
     assert str(tmp_path) not in record
     assert [c["case"]["size"] for c in json.loads(record)["cases"].values()] == [[8, 8]] * 2
     assert opinions.main([*arguments, "--work", str(tmp_path / "work")]) == 0

@@ -23,6 +23,7 @@ from packaging.utils import canonicalize_name
 import ranparity
 from ranparity import cli
 from ranparity.models import zoo
+from ranparity.report import schema_files
 from tests.programs import ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -68,6 +69,8 @@ def test_the_wheel_holds_the_whole_package_and_its_prototxts(wheel: Path) -> Non
     for name in ("py.typed", "caffe/caffe.proto", "caffe/caffe_pb2.pyi"):
         assert f"ranparity/{name}" in names
     assert any(name.startswith("ranparity/report/templates/") for name in names)
+    schemas = {name for name in names if name.endswith(".schema.json")}
+    assert schemas == {f"ranparity/report/{schema_files.path(n)}" for n in schema_files.KINDS}
 
 
 def test_the_wheel_says_what_it_is(unpacked: Path) -> None:
@@ -89,11 +92,13 @@ def test_an_unpacked_wheel_finds_its_own_files(unpacked: Path, tmp_path: Path) -
         import ranparity
         from ranparity import cli
         from ranparity.models import zoo
+        from ranparity.report import schema_files
         net = zoo.entry("attentionnext92").prototxt
         print(json.dumps({
             "package": ranparity.__file__,
             "prototxts": [str(entry.prototxt) for entry in zoo.ENTRIES.values()],
             "template": files("ranparity.report").joinpath("templates/page.html").is_file(),
+            "schemas": [schema_files.title(kind) for kind in schema_files.KINDS],
         }))
         raise SystemExit(cli.main(["shapes", str(net), "--json"]))
     """
@@ -111,6 +116,7 @@ def test_an_unpacked_wheel_finds_its_own_files(unpacked: Path, tmp_path: Path) -
     for path in (found["package"], *found["prototxts"]):
         assert Path(path).is_relative_to(unpacked)
     assert found["template"]
+    assert len(found["schemas"]) == len(schema_files.KINDS)
     assert json.loads(rest)["totals"]["trainable_parameters"] == 52_102_952
 
 

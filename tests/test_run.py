@@ -26,6 +26,7 @@ from ranparity.training.logs import read_step, timeless
 from ranparity.training.plan import Plan
 from tests.data.test_cifar import make
 from tests.narrow_run import RECIPE
+from tests.report import schemas
 
 ROOT = Path(__file__).parent.parent
 LIMIT = 300  # seconds
@@ -98,6 +99,10 @@ def test_the_record_is_whole(finished: tuple[Path, Any]) -> None:
         *("checkpoints", "place.json", ".lock"),
     }
     content = read(record)
+    assert next(iter(content.items())) == ("schema", 1)
+    assert schemas.refusals("run", content) == []
+    lines = (record / "steps.jsonl").read_text().splitlines()
+    assert [schemas.of_text("step", line) for line in lines] == [[], []]
     assert content["status"] == "finished"
     assert (content["model"], content["data"]["name"]) == MODEL_AND_DATA
     assert (content["data"]["train"], content["data"]["test"]) == (1437, 360)

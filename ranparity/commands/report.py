@@ -20,11 +20,11 @@ def add_parser(commands: Any) -> None:
         "report",
         help="write reports/ from the records in it; --collect makes them first",
         description="Renders the records in reports/data: README.md, index.html, a table of each "
-        "net's layers, and figures. Loads no framework and runs nothing again. With --collect it "
-        "first runs the checks, the alterations and a training on each backend, one after the "
-        "other, which takes some ten minutes; other runs in reports/data/runs stay as they are, "
-        "and so do the records of `nox -s endurance`. Exit status 1 if anything in the report "
-        "failed, differs or is missing.",
+        "net's layers, figures, and the records' JSON Schemas. Loads no framework and runs nothing "
+        "again. With --collect it first runs the checks, the alterations and a training on each "
+        "backend, one after the other, which takes some ten minutes; other runs in "
+        "reports/data/runs stay as they are, and so do the records of `nox -s endurance`. Exit "
+        "status 1 if anything in the report failed, differs, is missing or is stale.",
     )
     parser.add_argument(
         "runs",

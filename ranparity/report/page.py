@@ -18,6 +18,7 @@ from ranparity.report import (
     layers,
     masks,
     matrix,
+    schema_files,
     structure,
     training,
     whole_zoo,
@@ -28,8 +29,11 @@ from ranparity.report.document import (
     Paragraph,
     Section,
     Span,
+    Table,
     Text,
+    cell,
     code,
+    columns,
     link,
     strong,
     text,
@@ -37,6 +41,7 @@ from ranparity.report.document import (
 from ranparity.report.groups import Group, groups
 from ranparity.report.records import Evidence
 from ranparity.report.words import count, in_words, listed, percent
+from ranparity.schema import KEY, VERSION
 
 TITLE = "ranparity: is this network the same network everywhere?"
 
@@ -179,6 +184,15 @@ def _to(words: str, section: str) -> Span:
     return Span(words, f"#{section}")
 
 
+def _kinds() -> Table:
+    """A row for each kind of record, with its schema."""
+    rows = []
+    for kind, where in schema_files.KINDS.items():
+        path = schema_files.path(kind)
+        rows.append((cell(schema_files.title(kind)), cell(where), cell(link(path, path))))
+    return Table(columns("Record", "Files", "JSON Schema"), tuple(rows))
+
+
 def _making() -> Section:
     blocks = (
         Paragraph(
@@ -214,6 +228,18 @@ def _making() -> Section:
                 "its row or column links to.",
             )
         ),
+        Paragraph(
+            text(
+                "What a record holds, in which units and with which order of axes, its JSON Schema "
+                "(draft 2020-12) says. The schemas are of version "
+                f"{VERSION}, and so is a record whose ",
+                code(KEY),
+                " says so, or that has none; one of another version is not read, and is here as "
+                "one that failed. A result of a prototxt that has changed since it was found is "
+                "stale, and what a session has not done is not run: neither counts as a pass.",
+            )
+        ),
+        _kinds(),
         Paragraph(
             text(
                 "Not part of this report yet, and so not claimed: the statistics of many trainings "

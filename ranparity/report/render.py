@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ranparity.report import html, markdown, page
+from ranparity.report import html, markdown, page, schema_files
 from ranparity.report.document import (
     Attachment,
     Document,
@@ -51,6 +51,8 @@ def render(records: Files) -> Rendered:
 def _files(document: Document) -> Iterator[tuple[str, bytes]]:
     yield README, markdown.write(document).encode()
     yield INDEX, html.write(document).encode()
+    for kind in schema_files.KINDS:
+        yield schema_files.path(kind), schema_files.content(kind)
     for block in every(document):
         if isinstance(block, Attachment):
             yield block.path, markdown.write_attachment(block).encode()

@@ -7,9 +7,15 @@ from pathlib import Path
 
 from ranparity.errors import InputError
 from ranparity.files import write_bytes
+from ranparity.report import schema_files
 
 # Folders that hold nothing but what is rendered, and what rendered files there are called.
-RENDERED = (("layers", "*.md"), ("figures", "*.svg"), ("figures", "*.png"))
+RENDERED = (
+    ("layers", "*.md"),
+    ("figures", "*.svg"),
+    ("figures", "*.png"),
+    (schema_files.FOLDER, f"*{schema_files.SUFFIX}"),
+)
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> None:

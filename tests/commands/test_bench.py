@@ -13,6 +13,7 @@ from ranparity.benchmarks import growth, run
 from ranparity.benchmarks.case import Case
 from ranparity.workers import WorkerError
 from tests.benchmarks.machine import Machine
+from tests.report import schemas
 
 MODEL = "resnet18-cifar"
 
@@ -61,6 +62,7 @@ def test_json_is_all_of_it_and_the_record_is_written(
     printed = json.loads(capsys.readouterr().out)
     assert [row["model"] for row in printed["results"]] == [MODEL, "attention56"]
     assert json.loads(path.read_text()) == printed
+    assert printed["schema"] == 1
     assert cli.main(["bench", MODEL, "--out", str(path)]) == 0
     assert [row["batch_size"] for row in json.loads(path.read_text())["nets"]] == [4, 4, 64]
 
@@ -101,6 +103,8 @@ def test_growth_has_a_table_a_record_and_nets_of_its_own(
     assert cli.main([*arguments, "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out) == json.loads(path.read_text())
+    assert schemas.of_text("growth", out) == []
+    assert json.loads(out)["schema"] == 1
     assert err == "", "what is there is not done again"
     for given in (["attention56"], ["--batch-size", "0"]):
         assert cli.main(["bench", *given, "--growth"]) == 2
@@ -139,6 +143,8 @@ def test_operations_have_a_table_a_net_and_a_record(
     assert cli.main([*arguments, "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out) == json.loads(path.read_text())
+    assert schemas.of_text("operations", out) == []
+    assert json.loads(out)["schema"] == 1
     assert err == "", "what is there is not done again"
     path.write_text(path.read_text().replace('"step_seconds": 9.0', '"step_seconds": 0'))
     assert cli.main(arguments) == 2

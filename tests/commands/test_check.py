@@ -12,6 +12,7 @@ from ranparity.models import zoo
 from ranparity.parity.alterations import Proof
 from ranparity.workers import WorkerError
 from tests.in_process import checks_here  # noqa: F401
+from tests.report import schemas
 
 
 def test_a_pass_is_told_with_the_papers_figures(capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,7 +28,10 @@ def test_a_pass_is_told_with_the_papers_figures(capsys: pytest.CaptureFixture[st
 def test_another_size_names_what_it_adapts(capsys: pytest.CaptureFixture[str]) -> None:
     command = ["check", "attention56-cifar", "--backend", "torch", "--size", "40x48", "--json"]
     assert main(command) == 0
-    (result,) = json.loads(capsys.readouterr().out)["results"]
+    printed = json.loads(capsys.readouterr().out)
+    assert schemas.refusals("check", printed) == []
+    assert printed["schema"] == 1
+    (result,) = printed["results"]
     assert result["sizes"] == ["40x48"]
     assert result["adaptations"] == [
         "ave_pool: kernel 10x12 at input 40x48, where the file has 8x8: the head pools the "
@@ -106,4 +110,6 @@ def test_alterations_are_counted(
     assert ("missed: conv1: stride" in out) == bool(missed)
     assert main([*command, "--json"]) == status
     found = json.loads(capsys.readouterr().out)
+    assert schemas.refusals("alterations", found) == []
+    assert found["schema"] == 1
     assert found["prototxt"][0]["tried"] == 5

@@ -18,6 +18,7 @@ from ranparity.report import features_record
 from tests.commands.small_net import CLASSES, NAME, NAMES, SIDE, TESTED, dataset, tiny
 from tests.pictures import finished_run
 from tests.pictures.command import Command
+from tests.report import schemas
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,8 @@ def test_figures_are_of_the_features_of_all_held_out_images(run: Path, command: 
     assert (status, err) == (0, f"Wrote {run / 'features.png'} and {run / 'features.json'}\n")
     record = json.loads(out)
     assert record == json.loads((run / "features.json").read_text())
+    assert schemas.refusals("features", record) == []
+    assert next(iter(record.items())) == ("schema", 1)
     labels = dataset().test.labels
     for side, found in zip(("before", "after"), by_keras_alone(run), strict=True):
         stated = record[side]

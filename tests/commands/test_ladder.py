@@ -16,6 +16,7 @@ from ranparity.parity.ladder.decisions import Differing
 from ranparity.parity.ladder.judge import Difference, Result
 from ranparity.parity.ladder.rounding import Row
 from ranparity.parity.ladder.run import Found
+from tests.report import schemas
 
 
 @pytest.mark.parametrize(
@@ -137,6 +138,8 @@ def test_json_has_a_list_of_results_with_every_tensor(
     assert cli.main(["ladder", "--json"]) == 1
     content = json.loads(capsys.readouterr().out)
     (result,) = content["results"]
+    assert content["schema"] == 1
+    assert schemas.refusals("ladder", result, "result") == []
     assert result["worst_rho"] == "inf"
     assert result["first_difference"] == "loss"
     assert {"model", "backend", "level", "precision", "tensors", "median_rho", "verdict"} <= set(

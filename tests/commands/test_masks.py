@@ -20,6 +20,7 @@ from ranparity.report import masks_record
 from tests.commands.small_net import NAME, dataset, tiny
 from tests.pictures import finished_run
 from tests.pictures.command import Command
+from tests.report import schemas
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,8 @@ def test_picture_and_record_are_written_into_the_run(
     assert (loaded["spec"], loaded["partial"]) == ("squares", True)
     record = json.loads(out)
     assert record == json.loads((run / "masks.json").read_text())
+    assert schemas.refusals("masks", record) == []
+    assert next(iter(record.items())) == ("schema", 1)
     png = (run / "masks.png").read_bytes()
     digest = hashlib.sha256(png).hexdigest()
     assert record["picture"] == {"file": "masks.png", "digest": digest}

@@ -15,7 +15,7 @@ from ranparity.parity import benches, directions, experiments
 from ranparity.parity.several import Work
 from ranparity.parity.trainings import Job
 from ranparity.training.recipe import Recipe
-from tests.report import samples
+from tests.report import samples, schemas
 
 Accuracy = Callable[[str, float, int], float]
 
@@ -71,6 +71,8 @@ def record() -> dict[str, Any]:
 @pytest.mark.usefixtures("trainings")
 def test_each_experiment_is_judged_seed_by_seed() -> None:
     assert directions.main([]) == 0
+    assert schemas.refusals("directions", record()) == []
+    assert next(iter(record().items())) == ("schema", 1)
     found = {each["name"]: each for each in record()["experiments"]}
     assert {each["data"] for each in found.values()} == {"digits"}
     residual = found["attention-residual"]

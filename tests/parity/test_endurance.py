@@ -17,6 +17,7 @@ from ranparity.parity.endurance import KINDS, Endurance, Trial
 from ranparity.training import directory
 from tests.narrow_run import RECIPE
 from tests.programs import ROOT
+from tests.report import schemas
 
 KILLS = 3
 PROGRAM = (sys.executable, str(ROOT / "tests" / "narrow_run.py"))
@@ -42,6 +43,11 @@ def test_a_killed_run_ends_as_an_undisturbed_one(endured: tuple[Endurance, Path]
     result, folder = endured
     assert result.differences == []
     assert sum(result.kills.values()) == KILLS == len(result.steps)
+    record = endurance.described(result, OPTIONS, 2)
+    assert schemas.refusals("endurance", json.loads(json.dumps(record))) == []
+    assert next(iter(record.items())) == ("schema", 1)
+    for place in (folder / "calm", folder / "killed-1"):
+        assert schemas.of_text("run", (place / directory.RUN).read_text()) == []
     parts = directory.read_run(folder / "killed-1")["parts"]
     assert len(parts) > 1
     assert parts[0]["first_step"] == 1

@@ -16,6 +16,7 @@ from ranparity.parity import zoo as session
 from ranparity.parity.trainings import Job
 from tests.parity.test_ablations import write
 from tests.parity.test_nets import line
+from tests.report import schemas
 
 NAMES = ["attention56-cifar", "attention56-cifar-naive"]
 SOURCE = "5" * 64  # as the sample's run has it
@@ -78,6 +79,8 @@ def test_every_net_and_training_is_in_the_record_of_each_backend(stage: Stage) -
     assert start() == 0
     for backend in ("torch", "jax"):
         found = record(backend)
+        assert schemas.refusals("zoo", found) == []
+        assert next(iter(found.items())) == ("schema", 1)
         assert found["backend"] == backend
         assert found["environment"] == {"framework": "torch 1.0"}
         for part in ("nets", "trainings"):

@@ -134,6 +134,9 @@ def test_light_and_dark_and_a_narrow_screen_are_provided_for(page: str) -> None:
     assert colours == set(re.findall(r"--([a-z0-9-]+): #", dark))
 
 
+TONES = ("pass", "fail", "warning")
+
+
 def luminance(colour: str) -> float:
     """Relative luminance (WCAG 2.2) of #rrggbb."""
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
@@ -153,8 +156,8 @@ def test_text_and_lines_stand_out_from_their_ground(page: str, scheme: int) -> N
     )
     pairs = [("ink", "paper"), ("ink", "ground"), ("faint", "paper"), ("faint", "ground")]
     pairs += [("link", "paper"), ("link", "ground"), ("faint", "absent-ground")]
-    pairs += [(tone, f"{tone}-ground") for tone in ("pass", "fail", "warning")]
-    pairs += [(name, f"{tone}-ground") for name in ("ink", "link") for tone in ("pass", "fail")]
+    pairs += [(tone, f"{tone}-ground") for tone in TONES]
+    pairs += [(name, f"{tone}-ground") for name in ("ink", "link") for tone in TONES]
     assert min(contrast(colours[a], colours[b]) for a, b in pairs) >= 4.5
     lines = [colours[f"line-{place}"] for place in (1, 2, 3, 4)]
     assert min(contrast(line, colours["ground"]) for line in lines) >= 3
@@ -196,7 +199,7 @@ def test_hostile_records_make_no_markup_in_markdown() -> None:
     assert {name for _, found in reader.tags for name in found} == {"href", "src", "width", "alt"}
     assert all(re.fullmatch(r"figures/[\w.-]+", href) for href in reader.attributes("href"))
     links = {str(token.attrGet("href")) for token in inline if token.type == "link_open"}
-    ours = r"(data|layers|figures)/.*|data|README\.md|index\.html|\.\./prototxt|#[\w-]+"
+    ours = r"(data|layers|figures|schemas)/.*|data|README\.md|index\.html|\.\./prototxt|#[\w-]+"
     assert all(re.fullmatch(ours, href) for href in links)
     assert clean(samples.HOSTILE) in "".join(token.content for token in inline)
 

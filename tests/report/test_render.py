@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ranparity.models import zoo
-from ranparity.report import render
+from ranparity.report import render, schema_files
 from ranparity.report.markdown import anchor
 from tests.report import samples
 
@@ -22,14 +22,24 @@ FIGURES = {
 }
 
 
+SCHEMAS = {f"schemas/{kind}.schema.json" for kind in schema_files.KINDS}
+
+
 @pytest.fixture(scope="module")
 def rendered() -> render.Rendered:
     return render.render(samples.reports())
 
 
 def test_all_files_are_rendered(rendered: render.Rendered) -> None:
-    assert set(rendered.files) == {"README.md", "index.html"} | NETS | FIGURES
+    assert set(rendered.files) == {"README.md", "index.html"} | SCHEMAS | NETS | FIGURES
     assert rendered.problems == ()
+
+
+def test_schemas_are_published_as_they_are_shipped(rendered: render.Rendered) -> None:
+    folder = ROOT / "ranparity" / "report"
+    assert all(rendered.files[name] == (folder / name).read_bytes() for name in SCHEMAS)
+    page = rendered.files["README.md"].decode()
+    assert all(f"]({name})" in page for name in SCHEMAS)
 
 
 def test_rendering_again_in_any_order_of_the_records_gives_the_same_bytes(
@@ -93,7 +103,7 @@ def test_problems_are_the_same_on_the_page_and_in_the_result() -> None:
 def test_a_report_on_nothing_says_that_nothing_was_run() -> None:
     rendered = render.render({})
     assert len(rendered.problems) == 3
-    assert set(rendered.files) == {"README.md", "index.html"} | NETS
+    assert set(rendered.files) == {"README.md", "index.html"} | SCHEMAS | NETS
     readme = rendered.files["README.md"].decode()
     assert "- [Endurance](#endurance-runs-that-are-killed-and-resumed): not run." in readme
 

@@ -46,9 +46,15 @@ def test_what_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
 def test_only_what_an_earlier_rendering_left_is_stale(tmp_path: Path) -> None:
     names = ["README.md", "layers/Old.md", "figures/old-loss.svg", "figures/old-loss.png"]
     names += ["layers/New.md", "layers/notes.txt", "data/check-torch.json"]
+    names += ["schemas/old.schema.json", "schemas/notes.json"]
     store.write(tmp_path, dict.fromkeys(names, b""))
     stale = store.stale(tmp_path, ["README.md", "layers/New.md"])
-    assert stale == ["figures/old-loss.png", "figures/old-loss.svg", "layers/Old.md"]
+    assert stale == [
+        "figures/old-loss.png",
+        "figures/old-loss.svg",
+        "layers/Old.md",
+        "schemas/old.schema.json",
+    ]
     store.drop(tmp_path, [*stale, "not/there"])
     assert store.stale(tmp_path, ["layers/New.md"]) == []
     assert (tmp_path / "layers/notes.txt").is_file()

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ranparity import files as hashing
 from ranparity.caffe import prototxt
 from ranparity.cli import main
 from ranparity.data.tape import Tape
 from ranparity.errors import InputError
 from ranparity.parity.ladder import files, opinions
 from ranparity.parity.ladder.case import Case
+from tests.report import schemas
 
 NET = """
 name: "small" input: "data" input_shape { dim: 4 dim: 3 dim: 12 dim: 10 }
@@ -98,6 +100,12 @@ def test_opinions_are_counted_recorded_and_not_asked_for_again(
     )
     record = (out / opinions.OPINIONS_RECORD).read_text()
     assert str(tmp_path) not in record
+    assert schemas.of_text("ladder", record) == []
+    cases = json.loads(record)["cases"].values()
+    assert {case["prototxt"] for case in cases} == {"small.prototxt", "within.prototxt"}
+    assert {case["prototxt_digest"] for case in cases} == {
+        hashing.digest(tmp_path / name) for name in ("small.prototxt", "within.prototxt")
+    }
     assert [c["case"]["size"] for c in json.loads(record)["cases"].values()] == [[8, 8]] * 2
     assert opinions.main([*arguments, "--work", str(tmp_path / "work")]) == 0
     assert "running on" not in capsys.readouterr().err

@@ -20,6 +20,7 @@ from ranparity.parity.ladder.proof import NETS, SEEDS, Proof
 from ranparity.parity.ladder.run import Found
 from ranparity.parity.ladder.session import Book
 from ranparity.training import backends
+from tests.report import schemas
 
 TRIED = {
     "conv-far-pad": 1,
@@ -89,6 +90,10 @@ def test_a_fault_of_each_level_is_caught_at_its_layer_and_nothing_else(
     rows: list[dict[str, Any]] = []
     Proof(model, (backend,), tmp_path / "work", tmp_path / "cache", rows.append).run()
     assert not [row["error"] for row in rows if "error" in row]
+    book = Book(tmp_path / "it.json", "aa")
+    for row in rows:
+        book.add(row)
+    assert schemas.of_text("ladder-proof", (tmp_path / "it.json").read_text()) == []
     clean = [row for row in rows if not row["fault"]]
     assert len(clean) == 2
     assert all(level["verdict"] == "pass" for row in clean for level in row["levels"].values())
@@ -225,7 +230,10 @@ def test_the_session_of_nets_passes_over_what_is_done(
     assert len(ran) == 8, "a quick one is run again"
     assert (ran[-1].model, ran[-1].levels) == ("attention56-cifar", (1, 2, 3))
     assert list(json.loads((tmp_path / nets.QUICK_RECORD).read_text())["cases"]) == [ran[-1].digest]
-    assert len(json.loads((tmp_path / nets.RECORD).read_text())["cases"]) == 3
+    content = json.loads((tmp_path / nets.RECORD).read_text())
+    assert len(content["cases"]) == 3
+    assert schemas.refusals("ladder", content) == []
+    assert next(iter(content.items())) == ("schema", 1)
     with pytest.raises(InputError, match="--models: expected some of attention56-cifar, "):
         nets.main(["--models", "resnet18"])
     (tmp_path / nets.RECORD).write_text("[]")

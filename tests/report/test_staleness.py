@@ -13,7 +13,16 @@ from ranparity.models import entry as entries
 from ranparity.models import zoo
 from ranparity.parity.ladder.case import Case
 from ranparity.parity.ladder.run import Found, description
-from ranparity.report import claim_status, ladder, records, render, staleness, structure, whole_zoo
+from ranparity.report import (
+    claim_status,
+    ladder,
+    matrix,
+    records,
+    render,
+    staleness,
+    structure,
+    whole_zoo,
+)
 from ranparity.report.document import Cell, Table
 from ranparity.report.ladder_record import LADDER, OPINIONS, QUICK
 from tests.commands.test_report import call, put
@@ -224,3 +233,16 @@ def test_a_file_is_the_zoos_by_where_it_is(tmp_path: Path) -> None:
         "prototxt": FILE,
         "prototxt_digest": digest,
     }
+
+
+def test_the_first_screen_has_it() -> None:
+    def shown(files: samples.Files) -> list[tuple[str, str]]:
+        blocks = matrix.blocks(records.evidence(files))
+        table = next(block for block in blocks if isinstance(block, Table))
+        found = row(table, NET.title)[1:]
+        return [(words(cell.text).split()[0], cell.tone) for cell in found if cell.tone != "absent"]
+
+    files = with_digests()
+    assert shown(files) == [("✓", "pass")] * 7  # of level 0 three, and of the ladder four
+    change()
+    assert shown(files) == [("stale", "warning")] * 7

@@ -160,6 +160,20 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """Lines of a program, or of what it printed, in a fixed pitch and as they are.
+
+    Attributes:
+        lines: Them, without their ends.
+        language: Whose they are, for a reader that colours them; of no language if empty.
+    """
+
+    kind: ClassVar[str] = "listing"
+    lines: tuple[str, ...]
+    language: Literal["", "python"] = ""
+
+
+@dataclass(frozen=True)
 class Folded:
     """What most readers do not need at first."""
 
@@ -193,7 +207,18 @@ class Attachment:
         return re.sub(r"[^A-Za-z0-9]+", "-", self.path.rpartition(".")[0])
 
 
-Block = Table | Paragraph | Heading | Bullets | Figure | Figures | Picture | Folded | Attachment
+Block = (
+    Table
+    | Paragraph
+    | Heading
+    | Bullets
+    | Figure
+    | Figures
+    | Picture
+    | Listing
+    | Folded
+    | Attachment
+)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from ranparity.report.document import (
     Figures,
     Folded,
     Heading,
+    Listing,
     Paragraph,
     Picture,
     Span,
@@ -87,7 +88,7 @@ def _blocks(blocks: tuple[Block, ...], place: Place) -> Iterator[str]:
 
 def _block(block: Block, place: Place) -> Iterator[str]:
     match block:
-        case Paragraph() | Heading():
+        case Paragraph() | Heading() | Listing():
             yield _lines(block, place)
         case Bullets():
             yield "\n".join(f"- {_line(item, place)}" for item in block.items)
@@ -107,12 +108,20 @@ def _block(block: Block, place: Place) -> Iterator[str]:
             yield f"- [{escape(block.title)}]({target}): {text(block.note, place)}"
 
 
-def _lines(block: Paragraph | Heading, place: Place) -> str:
-    """A heading, or a paragraph, which is a quote where it must stand out."""
+def _lines(block: Paragraph | Heading | Listing, place: Place) -> str:
+    """A heading, a listing, or a paragraph, which is a quote where it must stand out."""
     if isinstance(block, Heading):
         return f"### {escape(block.title)}"
+    if isinstance(block, Listing):
+        return _listing(block)
     mark = "> " if block.tone in ("warning", "fail") else ""
     return mark + _line(block.text, place)
+
+
+def _listing(block: Listing) -> str:
+    """A fenced block; the fence is longer than any within."""
+    fence = "`" * max(3, 1 + _longest_run("\n".join(block.lines)))
+    return "\n".join((f"{fence}{block.language}", *block.lines, fence))
 
 
 def _image(image: Figure | Picture, place: Place) -> str:
@@ -163,7 +172,11 @@ def _span(span: Span, place: Place) -> str:
 
 def _code(words: str) -> str:
     """Fixed pitch; the fence is longer than any within. A cell's | is escaped even there."""
-    longest = max((len(run) for run in re.findall("`+", words)), default=0)
     space = " " if words.startswith("`") or words.endswith("`") else ""
-    fence = "`" * (longest + 1)
+    fence = "`" * (_longest_run(words) + 1)
     return f"{fence}{space}{words}{space}{fence}".replace("|", r"\|") if words else ""
+
+
+def _longest_run(words: str) -> int:
+    """Of backticks one after the other."""
+    return max((len(run) for run in re.findall("`+", words)), default=0)

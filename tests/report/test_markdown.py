@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -15,6 +15,7 @@ from ranparity.report.document import (
     Figures,
     Folded,
     Heading,
+    Listing,
     Paragraph,
     Section,
     Span,
@@ -45,7 +46,7 @@ def kinds(source: str) -> set[str]:
     return {token.type for token in tokens(source)} | {t.type for t in PARSER.parse(source)}
 
 
-def page(*blocks: Heading | Paragraph | Table | Bullets | Folded | Attachment) -> str:
+def page(*blocks: Heading | Paragraph | Table | Bullets | Listing | Folded | Attachment) -> str:
     return markdown.write(Document("A title", blocks, (Section("s", "A section", blocks),)))
 
 
@@ -129,6 +130,18 @@ def test_a_figure_is_its_picture_which_leads_to_its_drawing() -> None:
 def test_what_is_folded_is_between_its_tags() -> None:
     source = page(Folded(text("More & <more>"), (Bullets((text("item"),)),)))
     assert "<details><summary>More &amp; &lt;more&gt;</summary>\n\n- item\n\n</details>" in source
+
+
+@given(st.lists(st.text(max_size=20) | st.text(st.sampled_from("`~ |<>ab")), min_size=1))
+@example(["```", "", "after", "`````", "</details>"])
+def test_any_listing_is_shown_as_it_is_even_where_it_is_folded(lines: list[str]) -> None:
+    lines = [clean(line) for line in lines]
+    source = page(Folded(text("More"), (Listing(tuple(lines), "python"), Paragraph(text("after")))))
+    found = [token for token in PARSER.parse(source) if token.type == "fence"]
+    assert [(token.info, token.content) for token in found] == [
+        ("python", "\n".join(lines) + "\n")
+    ] * 2
+    assert read(source).count("after") == 2
 
 
 def test_a_failure_or_warning_stands_out() -> None:

@@ -97,6 +97,13 @@ def ladder(session: nox.Session) -> None:
 
 
 @nox.session
+def findings(session: nox.Session) -> None:
+    """Asks which defects of frameworks are still there, into reports/data; two minutes."""
+    install(session, "all")
+    session.run("python", "-m", "ranparity.parity.findings", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Times steps beside plain Keras and native PyTorch, into reports/data; half an hour."""
     install(session, "all")

@@ -197,6 +197,9 @@ LIGHT = {
     "python -m ranparity.run --help": RUN.format(
         "import ranparity.run; ranparity.run.main(['--help'])"
     ),
+    "python -m ranparity.parity.findings --help": RUN.format(
+        "import ranparity.parity.findings; ranparity.parity.findings.main(['--help'])"
+    ),
     "ranparity shapes": RUN.format(
         "import ranparity.cli; ranparity.cli.main(['shapes', 'prototxt/AttentionNeXt-92.prototxt'])"
     ),

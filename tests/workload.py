@@ -16,6 +16,7 @@ LONGEST = (
     "tests/test_run.py",
     "tests/training/test_session.py",
     "tests/parity/test_check.py",
+    "tests/parity/test_findings.py",
     "tests/parity/test_alterations.py",
     "tests/training/test_backends.py",
     "tests/parity/ladder/test_keras_arbiter.py",

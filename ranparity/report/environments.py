@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from ranparity.report.document import (
     text,
 )
 from ranparity.report.endurance_record import EnduranceRecord
+from ranparity.report.findings_record import FINDINGS, Finding
 from ranparity.report.growth_record import GROWTH
 from ranparity.report.ladder_record import LadderRecord, ProofRecord
 from ranparity.report.operations_record import OPERATIONS
@@ -109,6 +110,8 @@ def places(evidence: Evidence) -> list[Place]:
     alone = evidence.operations
     for name, place in (alone.environments or {}).items() if alone else ():
         found.append(_place(f"operations, {name}", OPERATIONS, name, place))
+    if evidence.findings:
+        found += _places_found(evidence.findings.findings)
     tried = evidence.directions
     if tried and tried.experiments:
         found.append(_place("directions", DIRECTIONS, tried.backend, tried.environment))
@@ -122,6 +125,18 @@ def _places_of(run: FinishedRun) -> Iterator[Place]:
         return
     for number, part in enumerate(run.parts, start=1):
         yield _place(f"{run.id}, part {number}", run.path, part.backend, part.environment)
+
+
+def _places_found(findings: Iterable[Finding]) -> list[Place]:
+    """Where frameworks were asked about defects: a place for each framework, and each version."""
+    found: list[Place] = []
+    for finding in findings:
+        for name, version in finding.versions.items():
+            if name != "keras":  # which each environment tells
+                given = {**(finding.environment or {}), "framework": f"{name} {version}"}
+                place = _place(f"findings, {name}", FINDINGS, name, given)
+                found += [place] if place not in found else []
+    return found
 
 
 def _place(record: str, path: str, backend: str, given: Mapping[str, Any] | None) -> Place:

@@ -13,6 +13,7 @@ from ranparity.report import (
     endurance,
     environments,
     features,
+    findings,
     judging,
     ladder,
     layers,
@@ -53,6 +54,7 @@ def problems(evidence: Evidence) -> list[Text]:
         alterations,
         ladder,
         judging,
+        findings,
         training,
         masks,
         features,
@@ -79,6 +81,7 @@ def document(evidence: Evidence, found: Sequence[Text]) -> Document:
         alterations.section(evidence),
         ladder.section(evidence),
         judging.section(evidence),
+        findings.section(evidence),
         training.section(evidence),
         masks.section(evidence),
         features.section(evidence),
@@ -146,6 +149,7 @@ def _summary(evidence: Evidence) -> Iterator[Text]:
     yield from _alterations(evidence)
     yield text(_to("The ladder", "ladder"), f": {ladder.summary(evidence)}")
     yield text(_to("Its judge", "judge"), f": {judging.summary(evidence)}")
+    yield text(_to("Found in frameworks", "findings"), f": {findings.summary(evidence)}")
     for group in groups(evidence):
         if group.finished:
             yield _trained(group)
@@ -213,6 +217,8 @@ def _making() -> Section:
                 " and ",
                 code("nox -s ladder"),
                 " the ladder and what judges its judge, ",
+                code("nox -s findings"),
+                " the programs that show defects of frameworks, ",
                 code("nox -s second-opinion"),
                 " prototxts, ",
                 code("nox -s bench"),

@@ -13,6 +13,7 @@
     data/bench.json                  seconds of steps and passes, as `nox -s bench` does
     data/growth.json                 the same as nets and batches grow, as `nox -s growth` does
     data/operations.json             each convolution of nets alone, as `nox -s operations` does
+    data/findings.json               defects found in frameworks, as `nox -s findings` does
     data/zoo-<backend>.json          every net run once, and short trainings, as `nox -s zoo` does
 
 Each may hold "error" in place of its evidence: why there is none. Keys that are not known are
@@ -35,6 +36,7 @@ from ranparity.report import (
     direction_record,
     endurance_record,
     features_record,
+    findings_record,
     growth_record,
     ladder_record,
     masks_record,
@@ -48,6 +50,7 @@ from ranparity.report.check_record import CheckRecord
 from ranparity.report.direction_record import DIRECTIONS, DirectionRecord
 from ranparity.report.endurance_record import EnduranceRecord
 from ranparity.report.features_record import FeaturesRecord
+from ranparity.report.findings_record import FINDINGS, FindingsRecord
 from ranparity.report.growth_record import GROWTH, GrowthRecord
 from ranparity.report.ladder_record import (
     LADDER,
@@ -69,7 +72,10 @@ Files = Mapping[str, bytes]  # by path relative to the reports folder, with "/"
 TRAINING = ("run.json", "steps.jsonl", "epochs.csv")
 PICTURES = (masks_record.FILE, masks_record.PICTURE, features_record.FILE)
 RUN_FILES = (*TRAINING, *PICTURES)
-ALONE = (ALTERATIONS, DIRECTIONS, LADDER, QUICK, PROOF, OPINIONS, BENCH, GROWTH, OPERATIONS)
+ALONE = (
+    *(ALTERATIONS, DIRECTIONS, LADDER, QUICK, PROOF, OPINIONS),
+    *(BENCH, GROWTH, OPERATIONS, FINDINGS),
+)
 _RUN = re.compile(r"data/runs/([^/]+)/[^/]+")
 
 
@@ -95,6 +101,7 @@ class Evidence:
         bench: How long steps and passes take, if they were timed.
         growth: The same as nets and batches grow.
         operations: How long each convolution of nets takes alone.
+        findings: Defects of frameworks, if they were asked about.
     """
 
     backends: tuple[str, ...]
@@ -114,6 +121,7 @@ class Evidence:
     bench: BenchRecord | None = None
     growth: GrowthRecord | None = None
     operations: OperationsRecord | None = None
+    findings: FindingsRecord | None = None
 
     @property
     def trained(self) -> set[str]:
@@ -213,6 +221,7 @@ def evidence(files: Files) -> Evidence:
         bench=bench_record.read(files[BENCH]) if BENCH in files else None,
         growth=growth_record.read(files[GROWTH]) if GROWTH in files else None,
         operations=operations_record.read(files[OPERATIONS]) if OPERATIONS in files else None,
+        findings=findings_record.read(files[FINDINGS]) if FINDINGS in files else None,
     )
 
 

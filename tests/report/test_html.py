@@ -11,6 +11,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from ranparity.models import zoo
+from ranparity.parity.findings import digest
 from ranparity.report import html, records, render
 from ranparity.report.document import (
     Attachment,
@@ -18,6 +19,7 @@ from ranparity.report.document import (
     Document,
     Folded,
     Heading,
+    Listing,
     Paragraph,
     Section,
     Table,
@@ -30,6 +32,7 @@ from ranparity.report.document import (
 )
 from ranparity.report.reading import clean
 from tests.report import samples
+from tests.report.finding_samples import FINDINGS, finding, silent
 
 VOID = {"meta", "link", "br", "img", "use", "path", "rect"}
 
@@ -170,13 +173,19 @@ def test_a_hostile_text_is_shown_and_not_run() -> None:
         Heading(hostile),
         Bullets((text(hostile),)),
         Table(columns(hostile), ((cell(hostile),),)),
-        Folded(text(hostile), (Paragraph(text(hostile)),)),
+        Folded(text(hostile), (Paragraph(text(hostile)), Listing((hostile, hostile)))),
         Attachment(hostile, "a.md", text(hostile), ()),
     )
     reader = Reader(html.write(Document(hostile, blocks, (Section("s", hostile, ()),))))
     assert [tag for tag, _ in reader.tags].count("script") == 1, "that of the page"
-    assert reader.text.count(hostile) == 4 + 1 + 1 + 2 + 2 + 2 + 2 + 2
+    assert reader.text.count(hostile) == 4 + 1 + 1 + 2 + 2 + 2 + 2 + 2 + 2
     assert all(":" not in href for href in reader.attributes("href") if href != "data:,")
+
+
+def test_a_listing_keeps_its_lines_and_spaces() -> None:
+    listing = Listing(("def f():", "    return '<b>'", "", "f()"), "python")
+    page = html.write(Document("T", (listing,), ()))
+    assert "<code>def f():\n    return &#39;&lt;b&gt;&#39;\n\nf()</code></pre>" in page
 
 
 def test_hostile_records_are_shown_and_not_run() -> None:
@@ -199,7 +208,8 @@ def test_hostile_records_make_no_markup_in_markdown() -> None:
     assert {name for _, found in reader.tags for name in found} == {"href", "src", "width", "alt"}
     assert all(re.fullmatch(r"figures/[\w.-]+", href) for href in reader.attributes("href"))
     links = {str(token.attrGet("href")) for token in inline if token.type == "link_open"}
-    ours = r"(data|layers|figures|schemas)/.*|data|README\.md|index\.html|\.\./prototxt|#[\w-]+"
+    folders = "data|layers|figures|findings|schemas"
+    ours = rf"({folders})/.*|data|README\.md|index\.html|\.\./prototxt|#[\w-]+"
     assert all(re.fullmatch(ours, href) for href in links)
     assert clean(samples.HOSTILE) in "".join(token.content for token in inline)
 
@@ -221,6 +231,13 @@ def hostile_records() -> samples.Files:
     trial = {"kills": {bad: 9}, "options": [bad], "environment": environment}
     trial |= {"differences": [bad], "verdict": "differs"}
     files = samples.spoilt(files, "data/endurance-torch.json", **trial)
+    shown = {"title": bad, "description": [bad], "versions": {bad: bad}, "environment": environment}
+    rows = [finding("a", **shown), silent("b", error=bad), silent("c", missing=bad)]
+    script = [bad, "```", "````"]
+    own = {"script": script, "digest": digest(script)}
+    rows.append(finding("d", **own, printed=[bad, "```", "</pre>", "still there"]))
+    files |= {FINDINGS: samples.encoded({"findings": rows})}
+    assert records.evidence(files).findings.error == ""
     failed = samples.encoded({"backend": bad, "error": bad, "model": bad, "data": {"name": bad}})
     name = bad.replace("/", "")
     return files | {f"data/runs/{name}/run.json": failed}

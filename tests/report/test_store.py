@@ -45,7 +45,7 @@ def test_what_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
 
 def test_only_what_an_earlier_rendering_left_is_stale(tmp_path: Path) -> None:
     names = ["README.md", "layers/Old.md", "figures/old-loss.svg", "figures/old-loss.png"]
-    names += ["layers/New.md", "layers/notes.txt", "data/check-torch.json"]
+    names += ["layers/New.md", "layers/notes.txt", "data/check-torch.json", "findings/one.py"]
     names += ["schemas/old.schema.json", "schemas/notes.json"]
     store.write(tmp_path, dict.fromkeys(names, b""))
     stale = store.stale(tmp_path, ["README.md", "layers/New.md"])

@@ -34,6 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ranparity import schema
 from ranparity.errors import InputError, printable
 from ranparity.files import check_writable, write_text
 from ranparity.parity import sessions
@@ -251,7 +252,7 @@ def main(argv: Sequence[str]) -> int:
         rows[name] = described(known[name], found, time.monotonic() - begun)
         sessions.say(f"{name}: {line(rows[name])}, {rows[name]['seconds']} s")
         answered &= "has" in found
-        content = {"findings": [rows[each] for each in known if each in rows]}
+        content = schema.versioned({"findings": [rows[each] for each in known if each in rows]})
         write_text(path, json.dumps(content, indent=1) + "\n")
     sessions.say(f"record: {path}")
     return 0 if answered else 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ranparity.parity.findings import ANSWERS, ID, digest
-from ranparity.report.reading import Fields, MalformedError, clean, parse_json
+from ranparity.report.reading import Fields, MalformedError, clean, parse_record
 
 FINDINGS = "data/findings.json"
 OUTCOMES = ("has", "missing", "error")
@@ -63,11 +63,10 @@ class FindingsRecord:
 def read(content: bytes) -> FindingsRecord:
     """Reads the record; one that cannot be read is there as an error."""
     try:
-        fields = Fields(parse_json(content))
+        fields = parse_record(content)
         if fields.has("error"):
             return FindingsRecord(error=fields.text("error"))
-        fields.items("findings")
-        found = fields.each("findings", _finding)
+        found = fields.every("findings", _finding)
         ids = [each.id for each in found]
         if twice := sorted({name for name in ids if ids.count(name) > 1}):
             raise MalformedError(f"the finding {twice[0]} is there twice")

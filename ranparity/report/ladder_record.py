@@ -198,7 +198,7 @@ def read(content: bytes, path: str = LADDER) -> LadderRecord:
             known = [memory.count(key) for key in case.mapping("peak_memory") if memory.has(key)]
             peaks[name] = max(known, default=0)
             stated = case.fields("failures")
-            asked = tuple(int(level) for level in about.numbers("levels"))
+            asked = _asked(about)
             failed += [
                 Failed(about.text("model"), about.text("precision"), backend, asked)
                 for backend in case.mapping("failures")
@@ -231,6 +231,14 @@ def read(content: bytes, path: str = LADDER) -> LadderRecord:
 def _environments(fields: Fields) -> dict[str, Mapping[str, Any]]:
     stated = fields.fields("environments")
     return {name: stated.mapping(name) for name in fields.mapping("environments")}
+
+
+def _asked(about: Fields) -> tuple[int, ...]:
+    """The levels of a case."""
+    levels = about.numbers("levels")
+    if unknown := [level for level in levels if level not in LEVELS]:
+        raise MalformedError(f"expected levels from 1 to 5, found {unknown[0]:g}")
+    return tuple(map(int, levels))
 
 
 def _held(case: Fields) -> Held:

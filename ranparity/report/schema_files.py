@@ -23,6 +23,7 @@ KINDS = {
     "growth": "data/growth.json",
     "operations": "data/operations.json",
     "zoo": "data/zoo-BACKEND.json",
+    "findings": "data/findings.json",
 }
 """Every kind of record, and which files are of it."""
 

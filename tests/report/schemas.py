@@ -29,6 +29,7 @@ PATHS = {
     r"data/growth\.json": "growth",
     r"data/operations\.json": "operations",
     r"data/zoo-[^/]+\.json": "zoo",
+    r"data/findings\.json": "findings",
 }
 
 

@@ -18,6 +18,7 @@ from ranparity.parity.ladder.judge import Difference, Result
 from ranparity.parity.ladder.proof import clean, planted
 from ranparity.parity.ladder.rounding import Row
 from ranparity.parity.ladder.run import Found
+from ranparity.training.twins import FACTOR
 
 CASE = Case("attention56-cifar", (32, 32), 8, levels=(1, 2, 5), steps=3, twins=2)
 ENVIRONMENT = {"python": "3.11.7", "framework": "torch 2.13.0", "threads": 2}
@@ -85,7 +86,7 @@ def ladder(
     )
     content = {
         "limit": rounding.LIMIT,
-        "factor": free_run.FACTOR,
+        "factor": FACTOR,
         "quantiles": judge.QUANTILES,
         "cases": {CASE.digest: found.to_json() | {"source_digest": "aa"}},
     }
@@ -119,7 +120,7 @@ def proof(*rows: dict[str, Any]) -> bytes:
     pair = trial() | {"backend": "torch~jax", "levels": {"5": {"verdict": "pass", "ratio": 3.5}}}
     content = {
         "limit": rounding.LIMIT,
-        "factor": free_run.FACTOR,
+        "factor": FACTOR,
         "environments": {"torch": ENVIRONMENT},
         "rows": list(rows) or [trial(), pair, trial("bn-eps"), trial("bn-eps-barely")],
     }

@@ -1,9 +1,8 @@
 """Level 5: runs from one start on several backends, and how far apart chaos takes them.
 
-Each backend also trains twins of its run: the same start with every weight moved to its neighbour
-in its precision. Two runs pass while they are no further apart than the twins of both have been so
-far, times one factor, up to the horizon: the step at which the median twin is a tenth of the way
-apart that the weights have moved. Behind it nothing can be said.
+Each backend also trains twins of its run, and two runs pass by the rule of
+`ranparity.training.twins`, up to the horizon: the step at which the median twin is a tenth of the
+way apart that the weights have moved. Behind it nothing can be said.
 """
 
 from __future__ import annotations
@@ -19,9 +18,8 @@ from numpy.typing import NDArray
 
 from ranparity.parity.ladder import rounding
 from ranparity.parity.ladder.store import Store
+from ranparity.training.twins import FACTOR, first_beyond, ratios, so_far
 
-FACTOR = 30.0
-"""Fixed at three times the largest ratio, 8.7, of the first half of the clean comparisons."""
 SHARE = 0.1  # of the weights' movement, at the horizon
 Curve = list[float]
 
@@ -85,17 +83,9 @@ class Pair:
     @property
     def ratio(self) -> float:
         """The largest of the distances over what is allowed, up to the horizon."""
-        both = (
-            (self.distances[: self.horizon], self.allowed),
-            (self.losses[: max(0, self.horizon - 1)], self.allowed_losses),
-        )
-        ratios = [
-            found / allowed if allowed else float("inf") * found
-            for curve, limits in both
-            for found, allowed in zip(curve, limits, strict=False)
-            if found
-        ]
-        return max(ratios, default=0.0)
+        weights = ratios(self.distances[: self.horizon], self.allowed)
+        losses = ratios(self.losses[: max(0, self.horizon - 1)], self.allowed_losses)
+        return max([*weights, *losses], default=0.0)
 
     @property
     def passes(self) -> bool:
@@ -105,10 +95,7 @@ class Pair:
     @property
     def apart(self) -> int | None:
         """The first step after which the runs are further apart than twins are; None if none."""
-        for step in range(self.horizon):
-            if self.distances[step] > FACTOR * self.allowed[step]:
-                return step
-        return None
+        return first_beyond(self.distances[: self.horizon], self.allowed)
 
     def to_json(self) -> dict[str, Any]:
         """The pair as data that JSON can hold."""
@@ -132,8 +119,8 @@ def pair(one: Run, other: Run) -> Pair:
         backends=(one.backend, other.backend),
         distances=[distance(a, b) for a, b in zip(one.path, other.path, strict=True)],
         losses=[abs(float(a) - float(b)) for a, b in zip(one.losses, other.losses, strict=True)],
-        allowed=_running(twins),
-        allowed_losses=_running(
+        allowed=so_far(twins),
+        allowed_losses=so_far(
             [np.abs(twin - run.losses) for run in (one, other) for twin in run.twin_losses]
         ),
         horizon=min(horizon(one), horizon(other)),
@@ -150,11 +137,6 @@ def horizon(run: Run) -> int:
         if step and median >= SHARE * moved:
             return step
     return len(run.path)
-
-
-def _running(curves: Sequence[NDArray[Any]]) -> Curve:
-    """The largest of all curves so far."""
-    return [float(x) for x in np.maximum.accumulate(np.max(np.stack(curves), axis=0))]
 
 
 def distance(one: NDArray[Any], other: NDArray[Any]) -> float:

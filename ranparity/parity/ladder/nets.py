@@ -16,7 +16,7 @@ from ranparity import schema
 from ranparity.errors import InputError
 from ranparity.files import check_writable, write_text
 from ranparity.parity import sessions
-from ranparity.parity.ladder import free_run, judge, rounding
+from ranparity.parity.ladder import judge, rounding
 from ranparity.parity.ladder.case import Case
 from ranparity.parity.ladder.planned import (
     CASES,
@@ -27,7 +27,7 @@ from ranparity.parity.ladder.planned import (
     TRAINED,
 )
 from ranparity.parity.ladder.run import DIGEST, Ladder, default_references, description
-from ranparity.training import backends
+from ranparity.training import backends, twins
 
 DESCRIPTION = """\
 Run the ladder on the four published nets at 224 (levels 1 to 3, OpenCV beside them), and on
@@ -60,7 +60,7 @@ class Book:
         self._cases[case.digest] = {**found, "source_digest": self._source}
         content = {
             "limit": rounding.LIMIT,
-            "factor": free_run.FACTOR,
+            "factor": twins.FACTOR,
             "quantiles": judge.QUANTILES,
             "cases": {key: value for key, value in self._cases.items() if key in self._known},
         }

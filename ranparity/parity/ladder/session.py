@@ -21,12 +21,12 @@ from ranparity.caffe.arbiter.run import use_threads
 from ranparity.errors import InputError
 from ranparity.files import check_writable, write_text
 from ranparity.parity import sessions
-from ranparity.parity.ladder import free_run, judge, proof, rounding
+from ranparity.parity.ladder import judge, proof, rounding
 from ranparity.parity.ladder.case import Case
 from ranparity.parity.ladder.faults import PLANTED
 from ranparity.parity.ladder.proof import HALVES, NETS, Proof, Row
 from ranparity.parity.ladder.run import default_references
-from ranparity.training import backends
+from ranparity.training import backends, twins
 from ranparity.workers import end_all
 
 PROCESSES = 2
@@ -68,7 +68,7 @@ class Book:
             self._rows[proof.key(row)] = row | {"source_digest": self._source}
             content = {
                 "limit": rounding.LIMIT,
-                "factor": free_run.FACTOR,
+                "factor": twins.FACTOR,
                 "quantiles": judge.QUANTILES,
                 "environments": self._environments,
                 "rows": self.rows,

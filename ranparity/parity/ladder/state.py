@@ -62,19 +62,3 @@ def targets(tape: Tape, count: int, classes: int, step: int = 0) -> Array:
     """Give the probabilities of classes, one-hot, (N, classes)."""
     drawn = tape.integers("ladder targets", count, classes, step=step)
     return batches.one_hot(drawn, classes)
-
-
-def twin(tape: Tape, start: Mapping[str, Array], number: int) -> dict[str, Array]:
-    """Give variables each of which is its neighbour in its precision, up or down by the tape.
-
-    Args:
-        tape: Where the signs come from.
-        start: Variables by name.
-        number: Which of the twins it is, from 0.
-    """
-    found = {}
-    for name, value in start.items():
-        signs = tape.integers(f"ladder twin/{name}", value.size, 2, step=number)
-        towards = np.where(signs.reshape(value.shape) == 1, np.inf, -np.inf).astype(value.dtype)
-        found[name] = np.nextafter(value, towards)
-    return found

@@ -41,7 +41,7 @@ from ranparity.parity.ladder.case import Case, Job
 from ranparity.parity.ladder.free_run import distance
 from ranparity.parity.ladder.store import Store, Under, Writer, wait_for
 from ranparity.parity.ladder.subjects import subject
-from ranparity.training import backends, environment, variables
+from ranparity.training import backends, environment, twins, variables
 from ranparity.training.backends import Backend, Trainer
 from ranparity.training.update import IDLE, Update
 from ranparity.training.variables import Model
@@ -313,7 +313,8 @@ class Program:
         out.add("5/losses", np.asarray(losses))
         out.add("5/path", np.stack(path))
         for number in range(case.twins if 5 in case.levels else 0):
-            start = dict(drawn) | state.twin(tape, {name: drawn[name] for name in trained}, number)
+            moved = twins.twin(tape, {name: drawn[name] for name in trained}, number + 1)
+            start = dict(drawn) | moved
             apart, losses = [distance(_flat(start, trained), path[0])], []
             for moment, loss in self._free(case, feeding, start):
                 here = _flat(self.bare.weights(), trained)

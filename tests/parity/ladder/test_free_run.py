@@ -8,7 +8,8 @@ import math
 import numpy as np
 
 from ranparity.parity.ladder import free_run
-from ranparity.parity.ladder.free_run import FACTOR, Pair, Run, pairs, verdicts
+from ranparity.parity.ladder.free_run import Pair, Run, pairs, verdicts
+from ranparity.training.twins import FACTOR
 
 STEPS, WEIGHTS = 6, 50
 ULP = 1e-6

@@ -72,6 +72,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "they compute: less memory, longer steps",
     )
     add(
+        "--twin",
+        type=int,
+        metavar="N",
+        help="train twin N of the run, N from 1: the same, but each trained weight begins one unit "
+        "in the last place off, up or down by the tape; `ranparity compare` takes from twins how "
+        "far rounding alone takes losses apart",
+    )
+    add(
         "--backend",
         help=f"{', '.join(backends.NAMES)} (default: what KERAS_BACKEND says, else that of the run "
         "that goes on, else the first of these that is installed)",
@@ -80,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="FOLDER",
-        help="the run directory (default: runs/MODEL-DATA-BACKEND-seedSEED)",
+        help="the run directory (default: runs/MODEL-DATA-BACKEND-seedSEED, with -twinN of a twin)",
     )
     add(
         "--resume",

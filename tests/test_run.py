@@ -328,6 +328,7 @@ def stopped(finished: tuple[Path, Any], tmp_path: Path) -> Path:
             "--weights: the run in {stopped} began with weights from the tape: leave it out",
         ),
         (["--remat"], "--remat: the run in {stopped} began without it: leave it out"),
+        (["--twin", "1"], "--twin: the run in {stopped} began as no twin: leave it out"),
         (["--out", "elsewhere"], "--resume RUN goes on in that folder: leave --out out"),
         (
             ["--overwrite"],
@@ -373,6 +374,46 @@ def test_a_run_goes_on_with_parts_computed_twice_if_it_began_so(
     damaged(stopped, remat=True)
     assert run.main(["--resume", str(stopped), "--backend", "torch", *given]) == 2
     assert [plan.remat for plan in plans] == [False, True]
+
+
+@pytest.mark.parametrize("given", [[], ["--twin", "3"]])
+def test_a_twin_goes_on_as_the_twin_that_it_is(
+    given: list[str],
+    stopped: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plans: list[Plan] = []
+
+    def enough(plan: Plan, **_: Any) -> None:
+        plans.append(plan)
+        raise InputError("enough")
+
+    monkeypatch.setattr(session, "train", enough)
+    damaged(stopped, twin=3)
+    assert run.main(["--resume", str(stopped), "--backend", "torch", *given]) == 2
+    assert [plan.twin for plan in plans] == [3]
+    capsys.readouterr()
+    assert run.main(["--resume", str(stopped), "--twin", "1"]) == 2
+    assert capsys.readouterr().err == (
+        f"ranparity: --twin: the run in {stopped} began as twin 3: leave it out\n"
+    )
+
+
+def test_a_twin_says_what_it_is_and_has_a_folder_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plans: list[Plan] = []
+    monkeypatch.setattr(session, "train", lambda plan, **_: plans.append(plan) or 1 / 0)
+    monkeypatch.chdir(tmp_path)
+    for options, twin in (([], 0), (["--twin", "2"], 2)):
+        with pytest.raises(ZeroDivisionError):
+            run.main(["--backend", "torch", *options])
+        assert plans[-1].twin == twin
+        assert str(plans[-1].folder) == DEFAULT + (f"-twin{twin}" if twin else "")
+        lines = capsys.readouterr().err.splitlines()
+        said = "twin 2: each trained weight begins one unit in the last place off"
+        assert (said in lines) == bool(twin)
 
 
 def test_a_run_on_other_data_does_not_go_on(
@@ -423,6 +464,11 @@ def test_a_record_that_is_no_run_does_not_go_on(
         damaged(stopped, **whole)
     damaged(stopped, remat="no")
     assert refused() == "expected remat of type bool. Received: 'no'"
+    for wrong in ("x", -1, True, 1.5):
+        damaged(stopped, **{**whole, "remat": False, "twin": wrong})
+        told = f"expected twin to be a whole number, 0 or more. Received: {wrong!r}"
+        assert refused() == told
+    damaged(stopped, **{**whole, "twin": 0})
     damaged(stopped, **{**whole, "remat": False, "precision": "float16"})
     assert refused() == "expected as precision one of float32, float64. Received: 'float16'"
     damaged(stopped, **{**whole, "recipe": {"name": "digits", "stages": []}})
@@ -497,6 +543,7 @@ def test_a_record_that_is_no_run_does_not_go_on(
             "--learning-rate: expected a finite number above 0. Received: nan",
         ),
         (["--checkpoint-every", "0"], "--checkpoint-every: expected 1 or more. Received: 0"),
+        (["--twin", "0"], "--twin: expected 1 or more. Received: 0"),
         (
             ["--padding", "33"],
             "padding: expected 0 to 32, the side of an image of digits. Received: 33",

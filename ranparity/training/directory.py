@@ -100,6 +100,10 @@ def check_run(folder: Path, run: dict[str, Any]) -> None:
             )
     if type(found := run.get("remat", False)) is not bool:
         raise InputError(f"{folder / RUN}: expected remat of type bool. Received: {found!r}")
+    if type(found := run.get("twin", 0)) is not int or found < 0:
+        raise InputError(
+            f"{folder / RUN}: expected twin to be a whole number, 0 or more. Received: {found!r}"
+        )
     if run["precision"] not in PRECISIONS:
         raise InputError(
             f"{folder / RUN}: expected as precision one of {', '.join(PRECISIONS)}. "

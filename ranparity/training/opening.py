@@ -147,6 +147,7 @@ def _description(plan: Plan, start: Start, part: dict[str, Any]) -> dict[str, An
         "seed": plan.tape.seed,
         "precision": plan.precision,
         **({"remat": True} if plan.remat else {}),
+        **({"twin": plan.twin} if plan.twin else {}),
         "started": part["started"],
         "data": {
             **plan.dataset.describe(),

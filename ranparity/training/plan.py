@@ -54,6 +54,7 @@ class Plan:
         checkpoint_every: Steps from one checkpoint to the next; None is by time alone.
         tensorboard: Whether to write numbers for TensorBoard.
         remat: Whether steps compute parts of the net twice, to need less memory.
+        twin: Which of the run's twins this is, from 1; 0 is the run itself.
     """
 
     entry: Entry
@@ -71,6 +72,7 @@ class Plan:
     checkpoint_every: int | None = None
     tensorboard: bool = False
     remat: bool = False
+    twin: int = 0
 
     @cached_property
     def segments(self) -> list[Segment]:

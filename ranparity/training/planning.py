@@ -53,6 +53,8 @@ def place_of(args: argparse.Namespace) -> tuple[Path, dict[str, Any] | None]:
         raise InputError(
             f"--checkpoint-every: expected 1 or more. Received: {args.checkpoint_every}"
         )
+    if args.twin is not None and args.twin < 1:
+        raise InputError(f"--twin: expected 1 or more. Received: {args.twin}")
     if args.resume is not None and args.overwrite:
         raise InputError("--resume and --overwrite: expected one of them: go on, or start again")
     if args.resume:
@@ -70,7 +72,8 @@ def _default_folder(args: argparse.Namespace) -> Path:
     """Give the folder of a run for which none is named."""
     model, seed = zoo.entry(args.model or MODEL).name, args.seed or SEED
     backend, _ = backends.choose(args.backend, os.environ)
-    return Path("runs", f"{model}-{data.label(args.data or DATA)}-{backend}-seed{seed}")
+    twin = f"-twin{args.twin}" if args.twin else ""
+    return Path("runs", f"{model}-{data.label(args.data or DATA)}-{backend}-seed{seed}{twin}")
 
 
 def _new(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]:
@@ -105,16 +108,25 @@ def _new(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]:
         checkpoint_every=args.checkpoint_every,
         overwrite=args.overwrite,
         remat=args.remat,
+        twin=args.twin or 0,
     )
     lines = [
         f"{entry.name} on {dataset.source}: {made.steps} steps of {_sizes(how)} images, "
         f"seed {tape.seed}",
+        *_twin_line(made),
         f"recipe {name} ({why})",
         *_stage_lines(made),
         f"backend {backend} ({reason})",
         f"record in {folder}",
     ]
     return made, lines
+
+
+def _twin_line(made: Plan) -> list[str]:
+    """Say what a twin is; nothing of a run that is none."""
+    if not made.twin:
+        return []
+    return [f"twin {made.twin}: each trained weight begins one unit in the last place off"]
 
 
 def _stage_lines(made: Plan) -> list[str]:
@@ -149,6 +161,10 @@ def _continued(
     remat = earlier.get("remat", False)
     if args.remat and not remat:
         raise InputError(f"--remat: the run in {folder} began without it: leave it out")
+    twin = earlier.get("twin", 0)
+    if args.twin and args.twin != twin:
+        began = f"as twin {twin}" if twin else "as no twin"
+        raise InputError(f"--twin: the run in {folder} began {began}: leave it out")
     if args.weights and "starting_weights" not in earlier:
         raise InputError(
             f"--weights: the run in {folder} began with weights from the tape: leave it out"
@@ -183,6 +199,7 @@ def _continued(
         checkpoint_every=every,
         earlier=earlier,
         remat=remat,
+        twin=twin,
     )
     return made, [f"going on with {folder}", f"backend {backend} ({reason})"]
 

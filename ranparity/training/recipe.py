@@ -205,7 +205,7 @@ def _stage(content: object, where: str) -> Stage:
     """Give a stage of a record."""
     known = tuple(name for name, _, _ in described())
     if isinstance(content, Mapping):
-        content = {**_later(), **content}
+        content = {**later(), **content}
     values = dict(zip(known, _fields(content, where, known), strict=True))
     if isinstance(values["schedule"], list):  # JSON has no tuples
         pairs = values["schedule"]
@@ -215,7 +215,7 @@ def _stage(content: object, where: str) -> Stage:
     return Stage(**values)
 
 
-def _later() -> dict[str, Any]:
+def later() -> dict[str, Any]:
     """Give the fields that old records lack, at their defaults, which is how those runs trained."""
     return {each.name: each.default for each in fields(Stage) if each.name in LATER}
 

@@ -138,7 +138,7 @@ class _Session:
             assert self._start  # noqa: S101  (a run at its first step has it)
             return self._start
         before = self._plan.segments[index - 1].stage.name
-        return starting.later(self._model, self._plan.tape, self._weights, before)
+        return starting.later(self._plan, self._model, self._weights, before)
 
     def _leave(self, index: int, trainer: Trainer) -> None:
         """Write down what has come of a stage; the weights of the last one are the run's."""

@@ -2,7 +2,8 @@
 
 The first stage's come from the tape, or from a file as far as that has them; a later stage's are
 those that the stage before has trained, variable by variable of the same name, and the tape's where
-its network has more.
+its network has more. In a twin of a run what a stage does not take from the one before is moved, as
+far as it is trained (`ranparity.training.twins`).
 """
 
 from __future__ import annotations
@@ -15,10 +16,9 @@ from typing import Any
 import numpy as np
 
 from ranparity.data import digest
-from ranparity.data.tape import Tape
 from ranparity.errors import InputError
 from ranparity.models.entry import Entry
-from ranparity.training import variables, weights
+from ranparity.training import twins, variables, weights
 from ranparity.training.plan import Plan
 from ranparity.training.variables import Model, State
 from ranparity.training.weights import Source
@@ -71,9 +71,9 @@ def first(plan: Plan, model: Model, source: Source | None) -> Start:
     Raises:
         InputError: The file cannot be read, or is of another network.
     """
-    values = variables.initialise(model, plan.tape)
+    values: State = variables.initialise(model, plan.tape)
     if source is None:
-        return Start(values)
+        return Start(_set(plan, model, values) if plan.twin else values)
     loaded = weights.named(source, weights.read(source), _networks(plan, model))
     found = {name: np.asarray(loaded[name], plan.precision) for name in values if name in loaded}
     if not found:
@@ -81,8 +81,7 @@ def first(plan: Plan, model: Model, source: Source | None) -> Start:
             f"{source.path}: expected weights of the network of stage "
             f"{plan.recipe.stages[0].name}, and it has none of them"
         )
-    both = {**values, **found}
-    variables.assign(variables.named(model), both)
+    both = _set(plan, model, {**values, **found})
     file = {"file": source.name, "digest": digest.of_named_arrays(loaded)}
     words = f"{source.name}, digest {file['digest']}"
     drawn = [name for name in values if name not in found]
@@ -94,24 +93,46 @@ def first(plan: Plan, model: Model, source: Source | None) -> Start:
     return Start(both, _from({words: len(found), TAPE: len(drawn)}), file, line)
 
 
-def later(model: Model, tape: Tape, before: State, stage: str) -> Start:
+def later(plan: Plan, model: Model, before: State, stage: str) -> Start:
     """Set a later stage's network to its start, and give it.
 
     Args:
+        plan: The run.
         model: The network.
-        tape: The run's randomness.
         before: All variables of the network before it, trained.
         stage: The name of the stage that has trained them.
 
     Raises:
         InputError: A variable of the same name is of another shape.
     """
-    values = variables.initialise(model, tape)
+    values = variables.initialise(model, plan.tape)
     carried = {name: before[name] for name in values if name in before}
-    both = {**values, **carried}
-    variables.assign(variables.named(model), both)
+    both = _set(plan, model, values, carried)
     sources = {f"stage {stage}": len(carried), TAPE: len(values) - len(carried)}
     return Start(both, _from(sources))
+
+
+def _set(plan: Plan, model: Model, given: State, carried: State | None = None) -> State:
+    """Set a network to a start, and give it.
+
+    Args:
+        plan: The run; if it is a twin, what is given and trained is moved.
+        model: The network.
+        given: Where variables begin.
+        carried: What takes the place of some of them, as it is.
+    """
+    values = {**given, **_moved(plan, model, given), **(carried or {})}
+    variables.assign(variables.named(model), values)
+    return values
+
+
+def _moved(plan: Plan, model: Model, given: State) -> State:
+    """Give the trained variables as a twin begins with them; none if the run is no twin."""
+    if not plan.twin:
+        return {}
+    trained = variables.names(model, model.trainable_variables)
+    start = {name: np.asarray(given[name], plan.precision) for name in trained}
+    return twins.twin(plan.tape, start, plan.twin)
 
 
 def _networks(plan: Plan, model: Model) -> Iterator[Model]:

@@ -144,6 +144,38 @@ def test_what_is_computed_twice_is_recorded_and_trains_to_the_same_bits(
         assert run[name] == plain[name]
 
 
+def test_a_twin_is_recorded_as_one_and_trains_a_little_off(calm: Path, tmp_path: Path) -> None:
+    plain, run = directory.read_run(calm), directory.read_run(trained(planned(tmp_path, twin=2)))
+    assert run["twin"] == 2
+    assert "twin" not in plain
+    for name in ("recipe", "seed", "data", "planned_steps"):
+        assert run[name] == plain[name]
+    for name in ("initial_weights_digest", "final_weights_digest", "tape_digest"):
+        assert run[name] != plain[name]
+    rows = [
+        [json.loads(line) for line in (folder / "steps.jsonl").read_text().splitlines()]
+        for folder in (calm, tmp_path)
+    ]
+    batches = [[row["batch_digest"] for row in each] for each in rows]
+    assert batches[0] == batches[1]
+    apart = [abs(a["loss"] - b["loss"]) for a, b in zip(*rows, strict=True)]
+    assert 0 < max(apart) < 1e-3
+
+
+@pytest.mark.parametrize("step", [1, 6])
+def test_a_twin_that_goes_on_stays_that_twin(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trained(planned(tmp_path / "whole", twin=1))
+    plan = planned(tmp_path / "killed", twin=1)
+    earlier = killed(plan, step, monkeypatch)
+    done = session.train(replace(plan, earlier=earlier), quiet=True, warn=lambda _: None)
+    assert done.run["twin"] == 1
+    assert differences(whole, plan.folder) == []
+    with pytest.raises(InputError, match="expected the initial weights"):
+        session.train(replace(plan, earlier=done.run, twin=2), quiet=True, warn=lambda _: None)
+
+
 def test_wrong_labels_are_counted_in_the_record(calm: Path, tmp_path: Path) -> None:
     noisy = Recipe("noisy", tuple(replace(stage, label_noise=0.5) for stage in TWO.stages))
     plan = planned(tmp_path, noisy)

@@ -27,6 +27,8 @@ def unlike(claim: Claim, asked: command.Training, run: FinishedRun) -> Iterator[
     if task.partial or (task.train, task.test) != (data.train, data.test):
         yield f"on {count(task.train)} + {count(task.test)} images, not the whole of {data.title}"
         return
+    if run.twin:
+        yield f"it is twin {run.twin} of a run: its initial weights are moved"
     if task.start:
         yield f"it starts from {task.start}"
     differences = asked.differences(json.loads(task.recipe))

@@ -1,4 +1,8 @@
-"""Trainings sorted by what they train, so that what can be compared stands together."""
+"""Trainings sorted by what they train, so that what can be compared stands together.
+
+A twin of a run begins with other weights on purpose, so it is none of those that should be equal:
+it is kept apart, and `ranparity compare` holds runs against it.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +29,13 @@ class Group:
         task: What they train; None where only failed runs speak of it.
         finished: Those with a result.
         failed: Those without.
+        twins: Those with a result that are twins of such runs.
     """
 
     task: Task | None
     finished: tuple[FinishedRun, ...]
     failed: tuple[FailedRun, ...]
+    twins: tuple[FinishedRun, ...] = ()
 
     @property
     def title(self) -> str:
@@ -51,7 +57,7 @@ class Group:
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """All of them."""
+        """All that stand beside each other."""
         return (*self.finished, *self.failed)
 
     def label(self, run: Run) -> str:
@@ -59,7 +65,7 @@ class Group:
         label = _backend(run)
         if not label:
             return run.id
-        alike = [other for other in self.runs if _backend(other) == label]
+        alike = [other for other in (*self.runs, *self.twins) if _backend(other) == label]
         return label if len(alike) == 1 else f"{label} ({run.id})"
 
     def same_steps(self) -> list[tuple[Step, ...]]:
@@ -75,8 +81,9 @@ def data_in_words(task: Task) -> str:
 
 
 def _backend(run: Run) -> str:
-    """What trained; a run that moved from one backend to another names both."""
-    return " then ".join(run.backends) if isinstance(run, FinishedRun) else run.backend
+    """What trained; a run that moved from one backend to another names both, a twin its number."""
+    name = " then ".join(run.backends) if isinstance(run, FinishedRun) else run.backend
+    return f"{name} twin {run.twin}" if name and run.twin else name
 
 
 def groups(evidence: Evidence) -> list[Group]:
@@ -90,10 +97,13 @@ def groups(evidence: Evidence) -> list[Group]:
     homes: dict[Task | None, list[FailedRun]] = {task: [] for task in sorted(known, key=_order)}
     for run in evidence.failed:
         homes.setdefault(run.task or _likely(run, list(homes)), []).append(run)
-    return [
-        Group(task, tuple(run for run in evidence.finished if run.task == task), tuple(failed))
-        for task, failed in homes.items()
-    ]
+    return [_group(task, evidence.finished, failed) for task, failed in homes.items()]
+
+
+def _group(task: Task | None, finished: Sequence[FinishedRun], failed: list[FailedRun]) -> Group:
+    mine = [run for run in finished if run.task == task]
+    runs, twins = ([run for run in mine if bool(run.twin) == is_twin] for is_twin in (False, True))
+    return Group(task, tuple(runs), tuple(failed), tuple(twins))
 
 
 def _order(task: Task) -> tuple[Any, ...]:

@@ -125,8 +125,9 @@ class Evidence:
 
     @property
     def trained(self) -> set[str]:
-        """The backends with a training of their own, whether it ended well or not."""
-        alone: list[Run] = [run for run in self.finished if len(run.backends) == 1]
+        """The backends with a training of their own, no twin, whether it ended well or not."""
+        own = (run for run in self.finished if not run.twin)
+        alone: list[Run] = [run for run in own if len(run.backends) == 1]
         return {run.backend for run in (*alone, *self.failed)}
 
     @property
@@ -159,7 +160,7 @@ def named(folders: Sequence[Path]) -> dict[str, bytes]:
     """
     result: dict[str, bytes] = {}
     for folder in folders:
-        files = _run_files(folder)
+        files = run_files(folder)
         name = folder.resolve().name
         if f"data/runs/{name}/run.json" in result:
             raise InputError(f"{folder}: another run is called {name} too: rename one of them")
@@ -167,14 +168,17 @@ def named(folders: Sequence[Path]) -> dict[str, bytes]:
     return result
 
 
-def _run_files(folder: Path) -> dict[str, bytes]:
+def run_files(folder: Path, names: Sequence[str] = RUN_FILES) -> dict[str, bytes]:
+    """Reads the record's files of a run directory, those of these names that are there.
+
+    Raises:
+        InputError: It is no run directory, or its run.json is no JSON.
+    """
     path = folder / "run.json"
     if not path.is_file():
         raise InputError(f"{folder}: expected a run directory, found no run.json in it")
     try:
-        files = {
-            name: (folder / name).read_bytes() for name in RUN_FILES if (folder / name).is_file()
-        }
+        files = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
         Fields(parse_json(files["run.json"]))
     except OSError as error:
         raise InputError(f"{error.filename}: cannot read the record: {error.strerror}") from None

@@ -58,7 +58,10 @@ def _failed(name: str, path: str, fields: Fields, reason: str) -> FailedRun:
     task = None
     with contextlib.suppress(MalformedError):
         task = _task(fields)
-    return FailedRun(name, path, reason, **known, task=task)
+    twin = 0
+    with contextlib.suppress(MalformedError):
+        twin = _optional(fields, "twin") or 0
+    return FailedRun(name, path, reason, **known, task=task, twin=twin)
 
 
 def _finished(
@@ -90,8 +93,11 @@ def _finished(
         seconds_per_step=fields.number("seconds_per_step"),
         seconds_waiting=fields.number("seconds_waiting_for_batches"),
         beside_steps=_beside_steps(fields),
-        peak_memory=_peak_memory(fields),
+        peak_memory=_optional(fields, "peak_memory_bytes"),
         environment=fields.environment(),
+        planned_steps=_optional(fields, "planned_steps"),
+        remat=fields.flag("remat") if fields.has("remat") else False,
+        twin=_optional(fields, "twin") or 0,
     )
     _refuse_other_tape(run)
     return run
@@ -154,9 +160,9 @@ def _part(fields: Fields) -> Part:
     return Part(fields.count("first_step"), fields.text("backend"), fields.environment())
 
 
-def _peak_memory(fields: Fields) -> int | None:
-    """Bytes; None where the system could not tell."""
-    return fields.count("peak_memory_bytes") if fields.has("peak_memory_bytes") else None
+def _optional(fields: Fields, key: str) -> int | None:
+    """A number that is not known of every run, such as bytes where the system could not tell."""
+    return fields.count(key) if fields.has(key) else None
 
 
 def _refuse_other_tape(run: FinishedRun) -> None:

@@ -77,6 +77,9 @@ class FinishedRun:
             that is recorded.
         peak_memory: The most memory that the last process had, in bytes, if that is known.
         environment: What it ran on, if that is recorded.
+        planned_steps: What it was to make if no stage ran out of patience, if that is recorded.
+        remat: Whether steps computed parts of the net twice.
+        twin: Which twin of a run of this task it is, from 1; 0 is no twin.
     """
 
     id: str
@@ -101,6 +104,9 @@ class FinishedRun:
     beside_steps: float | None
     peak_memory: int | None
     environment: Mapping[str, Any] | None
+    planned_steps: int | None = None
+    remat: bool = False
+    twin: int = 0
 
     @property
     def spans(self) -> tuple[tuple[int, int, str], ...]:
@@ -133,6 +139,7 @@ class FailedRun:
         model: What was to be trained.
         data: On what.
         task: All of what was to be done.
+        twin: Which twin of a run of this task it was to be, from 1; 0 is no twin.
     """
 
     id: str
@@ -142,6 +149,7 @@ class FailedRun:
     model: str = ""
     data: str = ""
     task: Task | None = None
+    twin: int = 0
 
 
 Run = FinishedRun | FailedRun

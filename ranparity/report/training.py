@@ -50,7 +50,10 @@ def section(evidence: Evidence) -> Section:
 def _group_blocks(group: Group, figures: str) -> Iterator[Block]:
     yield Heading(group.title)
     yield Paragraph(_description(group))
-    yield comparison(group)
+    if group.twins:
+        yield Paragraph(_twins(group))
+    if group.runs:
+        yield comparison(group)
     if len(group.finished) > 1:
         yield apart(group)
     if group.finished:
@@ -65,10 +68,23 @@ def _group_blocks(group: Group, figures: str) -> Iterator[Block]:
 
 
 def _description(group: Group) -> Text:
-    none = "" if group.finished else "No run has ended well."
+    none = "No run has ended well." if group.failed and not group.finished else ""
     if group.task is None:
         return text(none)
     return text(f"{_images(group.task)} {none}", *_agreement(group))
+
+
+def _twins(group: Group) -> Text:
+    """Says which twins there are, which stand in no table of what should be equal."""
+    names = [link(group.label(run), run.path) for run in group.twins]
+    return text(
+        "Not in the table, because their initial weights are moved by one unit in the last place "
+        "on purpose: ",
+        *joined(names),
+        ". ",
+        code("ranparity compare"),
+        " holds runs against such twins.",
+    )
 
 
 def _images(task: Task) -> str:

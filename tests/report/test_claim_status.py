@@ -178,6 +178,14 @@ def test_label_noise_counts_where_the_claim_asks_for_it_and_only_there() -> None
         assert verdict(with_runs(run), other).status == "not run"
 
 
+def test_a_twin_of_a_run_does_not_count() -> None:
+    twin = replace(trained(accuracy=0.9448), twin=2)
+    found = verdict(with_runs(twin))
+    assert found.status == "not run"
+    assert found.passed_over == {twin.path: "it is twin 2 of a run: its initial weights are moved"}
+    assert verdict(with_runs(replace(twin, twin=0))).status != "not run"
+
+
 def test_a_result_that_is_not_its_last_epochs_does_not_count() -> None:
     run = replace(trained(accuracy=0.9), test_accuracy=0.9448)
     found = verdict(with_runs(run))

@@ -42,6 +42,38 @@ def test_what_is_done_in_another_way_is_another_task(changes: dict[str, Any]) ->
     assert sorted(len(group.finished) for group in groups(read(jax_run(**changes)))) == [1, 2]
 
 
+def with_twin(**changes: Any) -> samples.Files:
+    """The records, and those of a twin of torch's run."""
+    more = {f"data/runs/twin/{name}": text for name, text in samples.run_files("torch").items()}
+    files = samples.reports() | more
+    start = {"twin": 2, "initial_weights_digest": samples.sha("twin")}
+    return samples.retaped(
+        samples.spoilt(files, "data/runs/twin/run.json", **(start | changes)), "data/runs/twin"
+    )
+
+
+def test_a_twin_is_of_its_runs_task_and_apart_from_the_runs() -> None:
+    (group,) = groups(read(with_twin()))
+    assert [run.id for run in group.finished] == [f"report-{name}" for name in samples.BACKENDS]
+    assert [run.id for run in group.twins] == ["twin"]
+    assert [group.label(run) for run in (*group.finished, *group.twins)] == [
+        *samples.BACKENDS,
+        "torch twin 2",
+    ]
+
+
+def test_a_twin_of_a_task_of_its_own_is_a_group_without_runs() -> None:
+    first, second = groups(read(with_twin(seed=7)))
+    assert (len(first.finished), first.twins) == (3, ())
+    assert ([run.id for run in second.twins], second.runs) == (["twin"], ())
+
+
+def test_a_twin_that_failed_is_told_of_with_its_number() -> None:
+    (group,) = groups(read(with_twin(status="interrupted")))
+    assert ([run.id for run in group.failed], group.twins) == (["twin"], ())
+    assert group.label(group.failed[0]) == "torch twin 2"
+
+
 def test_digits_come_first_and_then_the_data_by_name() -> None:
     files = samples.reports(("torch",))
     for name in ("zebras", "cifar10", "cifar100"):

@@ -39,6 +39,20 @@ def test_a_whole_record_is_read() -> None:
     assert run.path == "data/runs/r/run.json"
 
 
+def test_what_only_some_runs_say_is_read_too() -> None:
+    run = read()
+    assert isinstance(run, FinishedRun)
+    assert (run.planned_steps, run.remat, run.twin) == (None, False, 0)
+    run = read(run_json=with_run(planned_steps=99, remat=True, twin=3))
+    assert isinstance(run, FinishedRun)
+    assert (run.planned_steps, run.remat, run.twin) == (99, True, 3)
+    for key in ("planned_steps", "remat", "twin"):
+        assert f'as "{key}", found "x"' in reason(read(run_json=with_run(**{key: "x"})))
+    failed = read(run_json=with_run(twin=3, status="failed"))
+    assert isinstance(failed, FailedRun)
+    assert failed.twin == 3
+
+
 def test_keys_of_a_newer_version_are_passed_over() -> None:
     row = samples.steps("torch")
     row[0]["memory"] = {"peak": 3}

@@ -10,6 +10,7 @@ from ranparity.report.document import Bullets, Figures, Heading, Paragraph, Tabl
 from ranparity.report.groups import groups
 from tests.report import samples
 from tests.report.test_comparison import JAX, cells, jax_run, jax_steps, read, shown
+from tests.report.test_groups import with_twin
 from tests.report.test_structure import row, words
 
 
@@ -46,6 +47,33 @@ def test_equal_digests_are_said_to_be_equal() -> None:
         assert (words(last.text), last.tone) == (words_, "pass")
         assert len({words(cell.text) for cell in digests}) == 1
     assert "the initial weights are equal, and so is each of the 60 batches" in paragraphs(files)
+
+
+def test_a_twin_is_named_and_makes_nothing_unequal() -> None:
+    files = with_twin()
+    assert problems(files) == []
+    assert len(shown(files, "Initial weights")) == 3 + 1
+    assert shown(files, "Initial weights")[-1] == "✓ equal"
+    told = "because their initial weights are moved by one unit in the last place on purpose: "
+    assert f"{told}torch twin 2. ranparity compare holds runs against such twins." in paragraphs(
+        files
+    )
+    assert told not in paragraphs(samples.reports())
+
+
+def test_twins_alone_are_no_training_of_a_backend() -> None:
+    files = {k: v for k, v in with_twin().items() if not k.startswith("data/runs/report-torch")}
+    assert problems(files) == ["Training on torch: not run."]
+    alone = {k: v for k, v in with_twin().items() if not k.startswith("data/runs/report-")}
+    blocks = training.section(read(alone)).blocks
+    assert not any(isinstance(block, Table | Figures) for block in blocks)
+    assert "torch twin 2" in paragraphs(alone)
+    assert "No run has ended well" not in paragraphs(alone)
+
+
+def test_a_twin_that_failed_is_a_problem() -> None:
+    (told,) = problems(with_twin(status="interrupted"))
+    assert told.startswith('Training on torch: FAILED: its status is "interrupted"')
 
 
 def test_unequal_initial_weights_are_a_difference_and_a_problem() -> None:

@@ -203,6 +203,14 @@ LIGHT = {
     "ranparity shapes": RUN.format(
         "import ranparity.cli; ranparity.cli.main(['shapes', 'prototxt/AttentionNeXt-92.prototxt'])"
     ),
+    "ranparity compare": RUN.format(
+        "import ranparity.cli; ranparity.cli.main("
+        "['compare', *(f'reports/data/runs/report-{name}' for name in ('torch', 'jax'))])"
+    ),
+    "ranparity compare --json": RUN.format(
+        "import ranparity.cli; ranparity.cli.main("
+        "['compare', '--json', *(f'reports/data/runs/report-{name}' for name in ('torch', 'jax'))])"
+    ),
     "ranparity shapes --json": RUN.format(
         "import ranparity.cli; "
         "ranparity.cli.main(['shapes', '--json', 'prototxt/AttentionNeXt-92.prototxt'])"

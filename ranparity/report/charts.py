@@ -67,7 +67,8 @@ def distance(runs: Runs) -> Chart:
     losses = [[step.loss for step in row] for row in rows]
     values = [max(alike) - min(alike) for alike in losses]
     curve = Curve("largest difference", range(1, len(values) + 1), values)
-    return Chart("How far the losses of two backends are apart", "step", (curve,))
+    what = "runs" if len({run.backends for run in runs.values()}) < len(runs) else "backends"
+    return Chart(f"How far the losses of two {what} are apart", "step", (curve,))
 
 
 def accuracy(runs: Runs, required: float | None) -> Chart:

@@ -132,6 +132,8 @@ def _loss_distance(step: int) -> Callable[[Group], Cell]:
 
 
 def _accuracy_distance(group: Group) -> Cell:
+    if len({run.task.test for run in group.finished}) > 1:
+        return cell(NOTHING)
     accuracies = [run.test_accuracy for run in group.finished]
     images = round((max(accuracies) - min(accuracies)) * group.finished[0].task.test)
     return cell(f"{plural(images, 'image')} at most")
@@ -149,6 +151,8 @@ def _equal_weights(group: Group) -> Cell:
 def _equal_batches(group: Group) -> Cell:
     first = first_other_batch(group)
     steps = len(group.same_steps())
+    if not steps:
+        return cell(NOTHING)
     return _equal(first is None, f"all {count(steps)} equal", f"NOT EQUAL from step {first}")
 
 

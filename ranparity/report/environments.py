@@ -68,7 +68,7 @@ def places(evidence: Evidence) -> list[Place]:
     proof = evidence.alterations
     if proof and not proof.error:
         found.append(_place("alterations", proof.path, proof.backend, proof.environment))
-    found += [place for run in evidence.finished for place in _places_of(run)]
+    found += [place for run in evidence.finished for place in places_of(run)]
     drawn = [("masks", masks.of) for masks in evidence.masks]
     drawn += [("features", features.of) for features in evidence.features]
     found += [
@@ -118,7 +118,7 @@ def places(evidence: Evidence) -> list[Place]:
     return found
 
 
-def _places_of(run: FinishedRun) -> Iterator[Place]:
+def places_of(run: FinishedRun) -> Iterator[Place]:
     """Where a run was made; where its parts were, if that was not all one place."""
     if all(part.environment == run.environment for part in run.parts):
         yield _place(run.id, run.path, run.backend, run.environment)
@@ -172,6 +172,16 @@ def varying(found: list[Place]) -> list[str]:
 def warnings(evidence: Evidence) -> Iterator[Paragraph]:
     """A line where records differ in what should be the same, or do not say it."""
     found = places(evidence)
+    yield from warning(found)
+    silent = [link(place.record, place.path) for place in found if not place.values]
+    if silent:
+        yield Paragraph(
+            text("Warning: no environment is recorded in ", *joined(silent), "."), "warning"
+        )
+
+
+def warning(found: list[Place]) -> Iterator[Paragraph]:
+    """A line where places differ in what should be the same."""
     if keys := varying(found) + _frameworks(found):
         names = [strong(SHARED.get(key, key)) for key in keys]
         yield Paragraph(
@@ -182,11 +192,6 @@ def warnings(evidence: Evidence) -> Iterator[Paragraph]:
                 ". The tables put them side by side all the same.",
             ),
             "warning",
-        )
-    silent = [link(place.record, place.path) for place in found if not place.values]
-    if silent:
-        yield Paragraph(
-            text("Warning: no environment is recorded in ", *joined(silent), "."), "warning"
         )
 
 

@@ -34,6 +34,12 @@ def test_every_loss_and_accuracy_is_a_point() -> None:
     assert (chart.level, chart.percent) == (0.95, True)
 
 
+def test_the_distance_is_that_of_backends_or_of_runs_of_one() -> None:
+    assert charts.distance(runs()).title == "How far the losses of two backends are apart"
+    alike = {"one": run("torch"), "other": run("torch"), "jax": run("jax")}
+    assert charts.distance(alike).title == "How far the losses of two runs are apart"
+
+
 def test_the_distance_is_the_largest_difference_of_two_losses() -> None:
     (curve,) = charts.distance(runs()).curves
     losses = [samples.steps(backend)[9]["loss"] for backend in samples.BACKENDS]

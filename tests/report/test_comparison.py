@@ -170,3 +170,17 @@ def test_batches_are_held_against_each_other_until_a_run_is_in_another_stage() -
         files = samples.retaped(samples.spoilt(files, f"{folder}/run.json", recipe=recipe), folder)
     assert shown(files, "Batches (tape)")[-1] == "✓ all 20 equal"
     assert shown(files, "Loss, step 50")[-1] == "—"
+
+
+def test_runs_of_different_tasks_stand_side_by_side_as_far_as_that_says_something() -> None:
+    files = samples.reports()
+    rows = [row | {"stage": "other"} for row in samples.steps("jax")]
+    stages = [samples.STAGE, samples.STAGE | {"name": "other"}]
+    files |= {f"{JAX}/steps.jsonl": samples.lines(rows)}
+    files |= {f"{JAX}/epochs.csv": samples.EPOCH_TITLES.encode()}
+    changes = {"data": samples.DATA | {"test": 100}, "recipe": {"name": "r", "stages": stages}}
+    evidence = read(samples.spoilt(files, f"{JAX}/run.json", **changes))
+    table = comparison.comparison(Group(None, evidence.finished, ()))
+    for title in ("Batches (tape)", "Test accuracy", "Loss, step 1"):
+        assert words(row(table, title)[-1].text) == "—", title
+    assert [words(cell.text) for cell in row(table, "Steps")[1:4]] == ["60"] * 3

@@ -28,6 +28,7 @@ from ranparity.report.findings_record import FINDINGS, Finding
 from ranparity.report.growth_record import GROWTH
 from ranparity.report.ladder_record import LadderRecord, ProofRecord
 from ranparity.report.operations_record import OPERATIONS
+from ranparity.report.pictured import Of
 from ranparity.report.reading import clean
 from ranparity.report.records import Evidence
 from ranparity.report.runs import FinishedRun
@@ -50,7 +51,14 @@ SHARED = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where one record was made; values are text, keys that were not recorded are missing."""
+    """Where one record was made.
+
+    Attributes:
+        record: What it is called.
+        path: Its file, relative to the reports folder.
+        backend: What ran.
+        values: As text; keys that were not recorded are missing.
+    """
 
     record: str
     path: str
@@ -60,62 +68,80 @@ class Place:
 
 def places(evidence: Evidence) -> list[Place]:
     """The environments of all records that hold evidence."""
-    found = [
-        _place(f"check, {check.backend}", check.path, check.backend, check.environment)
-        for name in evidence.backends
-        if (check := evidence.checks.get(name)) and not check.error
-    ]
+    return [place for _, found in _by_section(evidence) for place in found]
+
+
+def _by_section(evidence: Evidence) -> Iterator[tuple[str, Iterable[Place]]]:
+    """Gives the names of sections, and the places of the records that their tables put together."""
+    yield "structure", _checked(evidence)
+    yield "alterations", _alterations(evidence)
+    yield "training", (place for run in evidence.finished for place in places_of(run))
+    yield "masks", (_drawn("masks", masks.of) for masks in evidence.masks if not masks.of.error)
+    features = (each.of for each in evidence.features if not each.of.error)
+    yield "features", (_drawn("features", of) for of in features)
+    yield "endurance", _by_backend("endurance", evidence, evidence.endurance)
+    yield "zoo", _by_backend("zoo", evidence, evidence.zoo)
+    climbed = [("ladder", evidence.ladder), ("levels 1 to 3", evidence.quick)]
+    yield "ladder", (place for each in climbed for place in _climbed(evidence, *each))
+    yield "judge", _climbed(evidence, "ladder's judge", evidence.proof)
+    yield "ladder", _climbed(evidence, "second opinion", evidence.opinions)
+    yield "speed", _timed(evidence)
+    yield "findings", _places_found(evidence.findings.findings if evidence.findings else ())
+    yield "directions", _directions(evidence)
+
+
+def _checked(evidence: Evidence) -> Iterator[Place]:
+    for name in evidence.backends:
+        if (check := evidence.checks.get(name)) and not check.error:
+            yield _place(f"check, {name}", check.path, name, check.environment)
+
+
+def _alterations(evidence: Evidence) -> Iterator[Place]:
     proof = evidence.alterations
     if proof and not proof.error:
-        found.append(_place("alterations", proof.path, proof.backend, proof.environment))
-    found += [place for run in evidence.finished for place in places_of(run)]
-    drawn = [("masks", masks.of) for masks in evidence.masks]
-    drawn += [("features", features.of) for features in evidence.features]
-    found += [
-        _place(f"{what}, {of.run}", of.path, of.backend, of.environment)
-        for what, of in drawn
-        if not of.error
-    ]
-    long: list[tuple[str, Mapping[str, EnduranceRecord] | Mapping[str, ZooRecord]]] = [
-        ("endurance", evidence.endurance),
-        ("zoo", evidence.zoo),
-    ]
-    found += [
-        _place(f"{what}, {name}", records[name].path, name, records[name].environment)
-        for what, records in long
-        for name in evidence.backends
-        if name in records and not records[name].error
-    ]
-    ladders: list[tuple[str, LadderRecord | ProofRecord | None]] = [
-        ("ladder", evidence.ladder),
-        ("levels 1 to 3", evidence.quick),
-        ("ladder's judge", evidence.proof),
-        ("second opinion", evidence.opinions),
-    ]
-    found += [
-        _place(f"{what}, {name}", record.path, name, record.environments[name])
-        for what, record in ladders
-        if record and not record.error
-        for name in evidence.backends
-        if name in record.environments
-    ]
-    found += [
-        _place(f"{net.model}, {way}", BENCH, way.rpartition(" ")[2], place)
-        for net in (evidence.bench.nets if evidence.bench else ())
-        for way, place in net.environments.items()
-    ]
-    grown = evidence.growth
-    for name, place in (grown.environments or {}).items() if grown else ():
-        found.append(_place(f"growth, {name}", GROWTH, name, place))
-    alone = evidence.operations
-    for name, place in (alone.environments or {}).items() if alone else ():
-        found.append(_place(f"operations, {name}", OPERATIONS, name, place))
-    if evidence.findings:
-        found += _places_found(evidence.findings.findings)
+        yield _place("alterations", proof.path, proof.backend, proof.environment)
+
+
+def _drawn(what: str, of: Of) -> Place:
+    return _place(f"{what}, {of.run}", of.path, of.backend, of.environment)
+
+
+def _by_backend(
+    what: str,
+    evidence: Evidence,
+    records: Mapping[str, EnduranceRecord] | Mapping[str, ZooRecord],
+) -> Iterator[Place]:
+    for name in evidence.backends:
+        if name in records and not records[name].error:
+            yield _place(f"{what}, {name}", records[name].path, name, records[name].environment)
+
+
+def _climbed(
+    evidence: Evidence, what: str, record: LadderRecord | ProofRecord | None
+) -> Iterator[Place]:
+    """Of each backend those that differ, the first one by its name alone."""
+    if record is None or record.error:
+        return
+    for backend in evidence.backends:
+        for name, given in record.environments.items():
+            if name.partition(", ")[0] == backend:
+                yield _place(f"{what}, {name}", record.path, backend, given)
+
+
+def _timed(evidence: Evidence) -> Iterator[Place]:
+    for net in evidence.bench.nets if evidence.bench else ():
+        for way, given in net.environments.items():
+            yield _place(f"{net.model}, {way}", BENCH, way.rpartition(" ")[2], given)
+    beside = (("growth", GROWTH, evidence.growth), ("operations", OPERATIONS, evidence.operations))
+    for what, path, record in beside:
+        for name, given in (record.environments or {}).items() if record else ():
+            yield _place(f"{what}, {name}", path, name, given)
+
+
+def _directions(evidence: Evidence) -> Iterator[Place]:
     tried = evidence.directions
     if tried and tried.experiments:
-        found.append(_place("directions", DIRECTIONS, tried.backend, tried.environment))
-    return found
+        yield _place("directions", DIRECTIONS, tried.backend, tried.environment)
 
 
 def places_of(run: FinishedRun) -> Iterator[Place]:
@@ -178,6 +204,13 @@ def warnings(evidence: Evidence) -> Iterator[Paragraph]:
         yield Paragraph(
             text("Warning: no environment is recorded in ", *joined(silent), "."), "warning"
         )
+
+
+def banner(evidence: Evidence, section: str) -> Iterator[Paragraph]:
+    """A line above a section's tables, where these put records of different places together."""
+    yield from warning(
+        [place for name, found in _by_section(evidence) if name == section for place in found]
+    )
 
 
 def warning(found: list[Place]) -> Iterator[Paragraph]:

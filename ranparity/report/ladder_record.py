@@ -115,7 +115,8 @@ class LadderRecord:
         excluded: Why somebody was not asked, likewise.
         seconds: What a case took, by its name.
         peaks: The largest process of a case, in bytes.
-        environments: Where a backend ran.
+        environments: Where a backend ran: by its name, and where cases ran elsewhere than the
+            first one also by its name and theirs.
         limit: The largest rho that is a rounding.
         factor: How many times as far as twins runs may be apart.
         error: Why the whole record says nothing.
@@ -210,7 +211,10 @@ def read(content: bytes, path: str = LADDER) -> LadderRecord:
                     f"{name}: {who} is not asked: {said.text(who)}"
                     for who in case.mapping("excluded")
                 ]
-            places |= _environments(case)
+            for backend, given in _environments(case).items():
+                alike = [name for name in places if name.partition(", ")[0] == backend]
+                if given not in [places[name] for name in alike]:
+                    places[f"{backend}, {name}" if alike else backend] = given
         return LadderRecord(
             levels=tuple(levels),
             runs=tuple(runs),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 from ranparity.models import zoo
@@ -101,7 +102,14 @@ def document(evidence: Evidence, found: Sequence[Text]) -> Document:
         *_numbers(evidence),
         *environments.warnings(evidence),
     )
-    return Document(TITLE, opening, sections)
+    return Document(TITLE, opening, tuple(_with_banner(each, evidence) for each in sections))
+
+
+def _with_banner(section: Section, evidence: Evidence) -> Section:
+    """A section that says, behind its introduction, where its records are of different places."""
+    first, *others = section.blocks
+    blocks = (first, *environments.banner(evidence, section.name), *others)
+    return dataclasses.replace(section, blocks=blocks)
 
 
 def _lead() -> Text:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from ranparity.report import environments, records
-from ranparity.report.document import Table
-from tests.report import picture_samples, samples
+from ranparity.report import environments, page, records
+from ranparity.report.document import Paragraph, Table
+from ranparity.report.ladder_record import LADDER
+from tests.report import ladder_samples, picture_samples, samples
 from tests.report.test_structure import row, words
 
 CHECK = "data/check-torch.json"
@@ -106,3 +108,36 @@ def test_no_records_have_no_environment() -> None:
     assert warnings(records.evidence({})) == []
     (only,) = environments.section(records.evidence({})).blocks
     assert words(only.text) == "No record says where it was made."  # type: ignore[union-attr]
+
+
+def test_a_section_warns_of_its_own_records_alone() -> None:
+    """The tables of level 0 put two sources together here, and no others do."""
+    files = samples.reports()
+    other = samples.ENVIRONMENT | {"source_digest": "f" * 64}
+    files = samples.spoilt(files, "data/check-jax.json", environment=other)
+    found = records.evidence(files)
+    told = {
+        section.name: [words(b.text) for b in section.blocks if isinstance(b, Paragraph) and b.tone]
+        for section in page.document(found, []).sections
+    }
+    assert told["structure"][0].startswith("Warning: the records come from")
+    assert "differ in package source." in told["structure"][0]
+    for name in ("training", "endurance", "zoo", "alterations"):
+        assert not [said for said in told[name] if said.startswith("Warning: the records")]
+    alike = page.document(records.evidence(samples.reports()), []).sections[0]
+    assert not any(getattr(block, "tone", "") == "warning" for block in alike.blocks)
+
+
+def test_each_place_where_a_case_of_the_ladder_ran_is_told() -> None:
+    content = json.loads(ladder_samples.ladder())
+    (case,) = content["cases"].values()
+    again = json.loads(json.dumps(case))
+    again["case"]["model"] = "dranet-cifar"
+    again["environments"]["torch"]["threads"] = 1
+    content["cases"] |= {"b": again, "c": case}
+    found = records.evidence({LADDER: samples.encoded(content)})
+    names = [place.record for place in environments.places(found)]
+    assert names == ["ladder, torch", "ladder, torch, dranet-cifar, float32"]
+    (warning,) = environments.banner(found, "ladder")
+    assert "differ in threads." in words(warning.text)
+    assert list(environments.banner(found, "judge")) == []

@@ -72,7 +72,7 @@ def altered() -> dict[str, Any]:
 
 def trained() -> dict[str, Any]:
     stage = {"name": "train", "part": "whole", "starting_weights": "tape"}
-    return schema.versioned(samples.run("torch") | {"remat": True, "stages": [stage]})
+    return schema.versioned(samples.run("torch") | {"remat": True, "twin": 0, "stages": [stage]})
 
 
 def killed() -> dict[str, Any]:

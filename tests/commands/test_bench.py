@@ -98,7 +98,7 @@ def test_growth_has_a_table_a_record_and_nets_of_its_own(
     arguments = ["bench", "--growth", "--backends", "torch", "--out", str(path)]
     assert cli.main(arguments) == 0
     out, err = capsys.readouterr()
-    assert " ".join(out.splitlines()[-1].split()) == "attention56-cifar@8 16 torch 9.000 1.8 0"
+    assert " ".join(out.splitlines()[-1].split()) == "attention56-cifar@8 16 torch 18.000 0.9 0"
     assert err.startswith("1/1 attention56-cifar@8, batch 16, torch: ")
     assert cli.main([*arguments, "--json"]) == 0
     out, err = capsys.readouterr()

@@ -58,6 +58,17 @@ def relu(x: Any) -> Any:
     return ops.relu(x)
 
 
+def leaves_out(weight: Any, stride: Pair, pad: Pair) -> bool:
+    """Whether a convolution is a product for each pixel that it reads, and passes others over.
+
+    Backends take these pixels first then. oneDNN left to do so writes outside its memory on the
+    way back, of channels_last maps of fewer channels than a vector holds and an odd batch, and the
+    process dies: on PyTorch 2.13, and on TensorFlow 2.21 where it does the gradients.
+    (oneDNN, issue 6035.)
+    """
+    return tuple(weight.shape[:2]) == (1, 1) and not any(pad) and max(stride) > 1
+
+
 def deconvolution(
     x: Any, weight: Any, *, stride: Pair, pad: Pair, dilation: Pair, group: int, data_format: str
 ) -> Any:

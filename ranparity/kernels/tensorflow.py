@@ -19,7 +19,8 @@ def convolution(
     Pads that are told one by one would never be written out, but TensorFlow 2.21 leaves the
     gradients of such a convolution to kernels that take twice the time of oneDNN's. TensorFlow
     convolves NCHW on a GPU only, so it is transposed; and a CPU has no gradients of groups outside
-    XLA, nor of dilations in float64: the plain form has ways around both.
+    XLA, nor of dilations in float64: the plain form has ways around both. A 1x1 convolution with a
+    stride reads what it needs first: see `plain.leaves_out`.
     """
     if data_format == "channels_first":
         x = tf.transpose(x, (0, 2, 3, 1))
@@ -34,6 +35,8 @@ def convolution(
             data_format="channels_last",
         )
     else:
+        if plain.leaves_out(weight, stride, pad):
+            x, stride = x[:, :: stride[0], :: stride[1]], (1, 1)
         padding = "SAME" if _is_same(x, weight, stride, pad) else "VALID"
         if padding == "VALID":
             x = plain.padded(x, ((pad[0], pad[0]), (pad[1], pad[1])), 0.0, "channels_last")

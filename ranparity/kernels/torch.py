@@ -29,13 +29,12 @@ def convolution(
 ) -> torch.Tensor:
     """See `plain.convolution`; the zeros are not written out.
 
-    A 1x1 convolution with a stride reads what it needs first. PyTorch 2.13 left to do so writes
-    outside its memory on the way back, on CPUs with several threads, channels_last, fewer than 16
-    channels and an odd batch, and the process dies. (Without a stride there is nothing to leave
-    out, and a slice of everything would have a gradient that is copied.)
+    A 1x1 convolution with a stride reads what it needs first: see `plain.leaves_out`. (Without a
+    stride there is nothing to leave out, and a slice of everything would have a gradient that is
+    copied.)
     """
     x = _nchw(x, data_format)
-    if tuple(weight.shape[:2]) == (1, 1) and tuple(pad) == (0, 0) and tuple(stride) != (1, 1):
+    if plain.leaves_out(weight, stride, pad):
         x, stride = x[:, :, :: stride[0], :: stride[1]], (1, 1)
     weight = weight.permute(3, 2, 0, 1)  # HWIO to OIHW
     y = functional.conv2d(x, weight, None, stride, pad, dilation, group)

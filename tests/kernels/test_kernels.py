@@ -223,6 +223,24 @@ def test_inference_uses_the_given_statistics() -> None:
         assert error(array(found), array(wanted)) <= FLOAT64
 
 
+STRIDED_ON_TENSORFLOW = """
+import tensorflow as tf
+from ranparity.kernels import tensorflow as kernels
+tf.config.threading.set_intra_op_parallelism_threads(2)
+
+@tf.function
+def gradients(x, w):
+    with tf.GradientTape() as tape:
+        tape.watch((x, w))
+        y = kernels.convolution(
+            x, w, stride=(2, 2), pad=(0, 0), dilation=(1, 1), group=1, data_format="channels_last"
+        )
+        loss = tf.reduce_sum(y * y)
+    return tape.gradient(loss, (x, w))
+
+for _ in range(60):
+    gradients(tf.random.normal((7, 32, 32, 4)), tf.random.normal((1, 1, 4, 4)))
+"""
 STRIDED = """
 import torch
 from ranparity.kernels import torch as kernels
@@ -250,12 +268,17 @@ def printed(backend: str, program: str) -> list[str]:
     return done.stdout.split()
 
 
-def test_a_strided_1x1_convolution_of_few_channels_does_not_kill_the_process() -> None:
-    """PyTorch 2.13's own does, with an odd batch on two threads."""
+@pytest.mark.parametrize(
+    ("backend", "program"), [("torch", STRIDED), ("tensorflow", STRIDED_ON_TENSORFLOW)]
+)
+def test_a_strided_1x1_convolution_of_few_channels_does_not_kill_the_process(
+    backend: str, program: str
+) -> None:
+    """Of PyTorch 2.13 and TensorFlow 2.21 their own do, with an odd batch on two threads."""
     environment = {key: value for key, value in os.environ.items() if key != "OMP_NUM_THREADS"}
     done = subprocess.run(
-        [sys.executable, "-c", STRIDED],
-        env=environment | {"KERAS_BACKEND": "torch"},
+        [sys.executable, "-c", program],
+        env=environment | {"KERAS_BACKEND": backend},
         capture_output=True,
         text=True,
         check=False,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from ranparity.parity.ladder.rounding import in_json
 from ranparity.report import settings
-from ranparity.report.document import Text, code, text
+from ranparity.report.document import Text, code, plain, text
 from ranparity.report.given import Given
 from ranparity.report.groups import Group
 from ranparity.report.parting import Pair, pairs
@@ -115,7 +115,7 @@ def to_json(found: Compared) -> dict[str, Any]:
     """All of it as data that JSON can hold."""
     return {
         "verdict": "differs" if list(found.problems()) else "same",
-        "problems": ["".join(span.text for span in line) for line in found.problems()],
+        "problems": [plain(line) for line in found.problems()],
         "runs": [_run(found, run) for run in found.given.runs],
         "twins": [
             {
@@ -186,12 +186,7 @@ def _pair(found: Compared, pair: Pair) -> dict[str, Any]:
         "twins": len(pair.off),
         "factor": FACTOR,
         "first_step_beyond_twins": pair.beyond,
-        "largest_of_twins": _in_json(pair.ratio) if pair.allowed else None,
-        "distances": [_in_json(value) for value in pair.distances],
-        "twins_so_far": [_in_json(value) for value in pair.allowed],
+        "largest_of_twins": in_json(pair.ratio) if pair.allowed else None,
+        "distances": [in_json(value) for value in pair.distances],
+        "twins_so_far": [in_json(value) for value in pair.allowed],
     }
-
-
-def _in_json(value: float) -> float | str:
-    """A number as JSON can hold it: what is not finite as a text."""
-    return value if math.isfinite(value) else str(value)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ranparity.parity.ladder.case import TWINS
 from ranparity.report import curves, environments, parting_curves, settings
 from ranparity.report.compared import Compared
-from ranparity.report.comparison import apart, comparison
+from ranparity.report.comparison import apart, comparison, equal
 from ranparity.report.document import (
     Block,
     Bullets,
@@ -151,7 +151,7 @@ def _few(found: Compared) -> Text:
 def _parted(found: Compared, pair: Pair) -> tuple[Cell, ...]:
     return (
         cell(code(found.names(pair))),
-        _sign(pair.same_start, "equal", "not equal"),
+        equal(pair.same_start, "equal", "not equal"),
         *((_batches(pair), _differing(pair)) if pair.steps else (cell(NOTHING), cell(NOTHING))),
         cell("equal" if pair.same_end else "not equal"),
         cell("equal" if pair.same_slots else "not equal"),
@@ -162,7 +162,7 @@ def _batches(pair: Pair) -> Cell:
     """Whether the batches of all steps are equal that both runs made."""
     made = {len(pair.one.steps), len(pair.other.steps)}
     which = "" if made == {pair.steps} else " that both made"
-    return _sign(
+    return equal(
         pair.other_batch is None,
         f"all {count(pair.steps)}{which} equal",
         f"first differ at step {pair.other_batch}",
@@ -174,10 +174,6 @@ def _differing(pair: Pair) -> Cell:
         return cell("the same bits at every step")
     apart = pair.distances[pair.other_loss - 1]
     return cell(f"first differ at step {pair.other_loss}, by {apart:.2g}")
-
-
-def _sign(same: bool, yes: str, no: str) -> Cell:
-    return cell(f"✓ {yes}", tone="pass") if same else cell(f"✗ {no}", tone="fail")
 
 
 def _held(found: Compared, pair: Pair) -> tuple[Cell, ...]:

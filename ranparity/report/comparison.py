@@ -140,12 +140,12 @@ def _accuracy_distance(group: Group) -> Cell:
 
 
 def _equal_data(group: Group) -> Cell:
-    return _equal(len({run.data_digest for run in group.finished}) == 1, "equal", "NOT EQUAL")
+    return equal(len({run.data_digest for run in group.finished}) == 1, "equal", "NOT EQUAL")
 
 
 def _equal_weights(group: Group) -> Cell:
     same = len({run.initial_weights_digest for run in group.finished}) == 1
-    return _equal(same, "equal", "NOT EQUAL")
+    return equal(same, "equal", "NOT EQUAL")
 
 
 def _equal_batches(group: Group) -> Cell:
@@ -153,10 +153,11 @@ def _equal_batches(group: Group) -> Cell:
     steps = len(group.same_steps())
     if not steps:
         return cell(NOTHING)
-    return _equal(first is None, f"all {count(steps)} equal", f"NOT EQUAL from step {first}")
+    return equal(first is None, f"all {count(steps)} equal", f"NOT EQUAL from step {first}")
 
 
-def _equal(same: bool, yes: str, no: str) -> Cell:
+def equal(same: bool, yes: str, no: str) -> Cell:
+    """Whether what should be the same is, in words and colour."""
     return cell(f"✓ {yes}", tone="pass") if same else cell(f"✗ {no}", tone="fail")
 
 

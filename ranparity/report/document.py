@@ -244,6 +244,11 @@ def text(*parts: str | Span) -> Text:
     return tuple(Span(part) if isinstance(part, str) else part for part in parts)
 
 
+def plain(words: Text) -> str:
+    """What a text says, without its marks."""
+    return "".join(span.text for span in words)
+
+
 def cell(*parts: str | Span, tone: Tone = "") -> Cell:
     """Makes a cell."""
     return Cell(text(*parts), tone)

@@ -214,9 +214,8 @@ def problems(evidence: Evidence) -> Iterator[Text]:
 
     What is not run is no problem, of some nets or of all: the sessions are long.
     """
-    for record in (evidence.quick, evidence.ladder, evidence.opinions):
-        if record:
-            yield from _problems(record)
+    for record in evidence.ladders:
+        yield from _problems(record)
 
 
 def _problems(record: LadderRecord) -> Iterator[Text]:
@@ -240,8 +239,7 @@ def _problems(record: LadderRecord) -> Iterator[Text]:
 
 def summary(evidence: Evidence) -> str:
     """What came of it, for the first page."""
-    records = [each for each in (evidence.quick, evidence.ladder, evidence.opinions) if each]
-    every = [level for record in records for level in record.levels]
+    every = [level for record in evidence.ladders for level in record.levels]
     found = [level for level in every if level.verdict != ladder_record.STALE]
     if not every:
         return "not run."

@@ -25,6 +25,7 @@ from ranparity.report.document import (
     Span,
     Table,
     Text,
+    plain,
 )
 
 START = re.compile(r"^(\d*)([#+\-=.)])")
@@ -99,8 +100,7 @@ def _block(block: Block, place: Place) -> Iterator[str]:
         case Figure() | Picture():
             yield _image(block, place)
         case Folded():
-            words = "".join(span.text for span in block.summary)
-            yield f"<details><summary>{html.escape(words)}</summary>"
+            yield f"<details><summary>{html.escape(plain(block.summary))}</summary>"
             yield from _blocks(block.blocks, place)
             yield "</details>"
         case Attachment():

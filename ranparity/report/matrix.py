@@ -20,7 +20,7 @@ from ranparity.report.document import (
     link,
     text,
 )
-from ranparity.report.ladder_record import STALE, LadderRecord
+from ranparity.report.ladder_record import STALE
 from ranparity.report.records import Evidence
 from ranparity.report.words import count, plural
 
@@ -56,28 +56,23 @@ def blocks(evidence: Evidence) -> Iterator[Block]:
         climbed = any(_found(evidence, model, level, name) for level, name in _places(evidence, 1))
         (asked if climbed else silent).append(model)
     first = asked or silent
-    yield _table(evidence, first, "All of these")
+    yield _table(evidence, first)
     yield Paragraph(LEGEND)
     if asked and silent:
         words = f"{plural(len(silent), 'more net')}, of which the structure was checked"
-        yield Folded(text(words), (_table(evidence, silent, "All of these"),))
+        yield Folded(text(words), (_table(evidence, silent),))
     others = _others(evidence)
     if others:
         words = f"{plural(len(others), 'prototxt')} that were run as they are, at level 1"
-        yield Folded(text(words), (_table(evidence, others, "All of these"),))
+        yield Folded(text(words), (_table(evidence, others),))
 
 
 def _others(evidence: Evidence) -> list[str]:
     """What records speak of that is not in the zoo."""
-    levels = [level for record in _ladders(evidence) for level in record.levels]
+    levels = [level for record in evidence.ladders for level in record.levels]
     checked = [name for check in evidence.checks.values() for name in (*check.nets, *check.faults)]
     names = dict.fromkeys([*(level.model for level in levels), *checked])
     return [name for name in names if name not in zoo.ENTRIES]
-
-
-def _ladders(evidence: Evidence) -> list[LadderRecord]:
-    records = (evidence.quick, evidence.ladder, evidence.opinions)
-    return [record for record in records if record]
 
 
 def _places(evidence: Evidence, lowest: int = 0) -> list[tuple[int, str]]:
@@ -109,18 +104,17 @@ def _structure(evidence: Evidence, model: str, backend: str) -> Found | None:
 
 def _climbed(evidence: Evidence, model: str, level: int, backend: str) -> Found | None:
     """All of a level's results together: one that does not pass speaks for all."""
-    records = _ladders(evidence)
     results = [
         each
-        for record in records
+        for record in evidence.ladders
         for each in record.levels
         if (each.model, each.level, each.backend) == (model, level, backend)
     ]
-    died = [each for record in records for each in record.failed if level in each.levels]
+    died = [each for record in evidence.ladders for each in record.failed if level in each.levels]
     if any((each.model, each.backend) == (model, backend) for each in died):
         return Found("failed")
     if not results:
-        return Found("unreadable") if any(record.error for record in records) else None
+        return Found("unreadable") if any(record.error for record in evidence.ladders) else None
     verdict = _worst(each.verdict for each in results)
     return Found(verdict, sum(each.tensors for each in results))
 
@@ -131,27 +125,23 @@ def _worst(verdicts: Iterable[str]) -> str:
     return next((worse for worse in ("fail", STALE) if worse in known), "pass")
 
 
-def _table(evidence: Evidence, models: Sequence[str], summed: str) -> Table:
+def _table(evidence: Evidence, models: Sequence[str]) -> Table:
     places = _places(evidence)
     titles = [Column(text("Net"))]
     titles += [Column(text(name), group=TITLES[level]) for level, name in places]
+    found = [[_found(evidence, model, *place) for place in places] for model in models]
     rows = [
-        (_name(model), *(_cell(evidence, model, *place) for place in places)) for model in models
+        (_name(model), *map(_shown, row, (_evidence(evidence, model, *place) for place in places)))
+        for model, row in zip(models, found, strict=True)
     ]
-    sums = [
-        _sum((_found(evidence, model, *place) for model in models), place[0]) for place in places
-    ]
-    return Table(tuple(titles), (*rows, (cell(summed), *sums)), total=True, role="matrix")
+    columns = zip(*found, strict=True)
+    sums = [_sum(column, level) for column, (level, _) in zip(columns, places, strict=True)]
+    return Table(tuple(titles), (*rows, (cell("All of these"), *sums)), total=True, role="matrix")
 
 
 def _name(model: str) -> Cell:
     entry = zoo.ENTRIES.get(model)
     return cell(link(entry.title, layers.path(entry))) if entry else cell(code(model))
-
-
-def _cell(evidence: Evidence, model: str, level: int, backend: str) -> Cell:
-    found = _found(evidence, model, level, backend)
-    return _shown(found, _evidence(evidence, model, level, backend))
 
 
 def _evidence(evidence: Evidence, model: str, level: int, backend: str) -> str:

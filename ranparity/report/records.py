@@ -131,6 +131,11 @@ class Evidence:
         return {run.backend for run in (*alone, *self.failed)}
 
     @property
+    def ladders(self) -> list[LadderRecord]:
+        """The records of levels 1 to 5 that there are, what was run with the report first."""
+        return [record for record in (self.quick, self.ladder, self.opinions) if record]
+
+    @property
     def spoken_of(self) -> list[str]:
         """The backends that were checked or trained on, in order."""
         return [name for name in self.backends if name in self.trained | set(self.checks)]

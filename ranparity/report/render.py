@@ -15,8 +15,8 @@ from ranparity.report.document import (
     Document,
     Figure,
     Picture,
-    Text,
     every,
+    plain,
 )
 from ranparity.report.records import Files, evidence
 
@@ -45,7 +45,7 @@ def render(records: Files) -> Rendered:
     found = evidence(records)
     problems = page.problems(found)
     document = page.document(found, problems)
-    return Rendered(dict(_files(document)), tuple(map(_plain, problems)))
+    return Rendered(dict(_files(document)), tuple(map(plain, problems)))
 
 
 def _files(document: Document) -> Iterator[tuple[str, bytes]]:
@@ -61,7 +61,3 @@ def _files(document: Document) -> Iterator[tuple[str, bytes]]:
             yield f"{block.name}.png", block.png
         if isinstance(block, Picture):
             yield f"{block.name}.png", block.png
-
-
-def _plain(words: Text) -> str:
-    return "".join(span.text for span in words)

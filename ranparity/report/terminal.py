@@ -15,7 +15,7 @@ from ranparity.report.document import (
     Heading,
     Paragraph,
     Table,
-    Text,
+    plain,
 )
 
 WIDTH = 100
@@ -32,27 +32,22 @@ def write(document: Document) -> str:
 def _blocks(blocks: Iterable[Block]) -> Iterator[str]:
     for block in blocks:
         if isinstance(block, Paragraph):
-            yield textwrap.fill(words(block.text), WIDTH, break_long_words=False)
+            yield textwrap.fill(plain(block.text), WIDTH, break_long_words=False)
         elif isinstance(block, Heading):
             yield block.title
         elif isinstance(block, Bullets):
-            yield "\n".join(f"- {words(item)}" for item in block.items)
+            yield "\n".join(f"- {plain(item)}" for item in block.items)
         elif isinstance(block, Table):
             yield _table(block)
         elif isinstance(block, Folded):
-            yield words(block.summary)
+            yield plain(block.summary)
             yield from _blocks(block.blocks)
 
 
 def _table(table: Table) -> str:
     return tabulate(
-        [[words(cell.text) for cell in row] for row in table.rows],
-        headers=[words(column.title) for column in table.columns],
+        [[plain(cell.text) for cell in row] for row in table.rows],
+        headers=[plain(column.title) for column in table.columns],
         colalign=[column.align for column in table.columns],
         disable_numparse=True,
     )
-
-
-def words(text: Text) -> str:
-    """What a text says."""
-    return "".join(span.text for span in text)

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -132,9 +133,9 @@ def _started(
 def _check(status: int, errors: IO[bytes]) -> None:
     """Raises unless a worker has ended well."""
     if status == REFUSED:
-        raise InputError(_last_lines(_end(errors), 1))
+        raise InputError(last_lines(_end(errors), 1))
     if status != 0:
-        raise WorkerError(f"{_ending(status)}: {_last_lines(_end(errors))}")
+        raise WorkerError(f"{_ending(status)}: {last_lines(_end(errors))}")
 
 
 def shares(count: int) -> list[list[int]]:
@@ -233,7 +234,13 @@ def _ending(status: int) -> str:
     return f"killed by signal {-status}" if status < 0 else f"ended with status {status}"
 
 
-def _last_lines(text: str, count: int = 3) -> str:
+def ending(status: int) -> str:
+    """Says how a process has ended, with the name of the signal that has killed it."""
+    names = {known.value: f" ({known.name})" for known in signal.Signals}
+    return _ending(status) + names.get(-status, "")
+
+
+def last_lines(text: str, count: int = 3) -> str:
     """The last lines that say something, as one."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return " | ".join(lines[-count:]) or "nothing on stderr"

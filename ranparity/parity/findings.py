@@ -24,7 +24,6 @@ import hashlib
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +38,7 @@ from ranparity.errors import InputError, printable
 from ranparity.files import check_writable, write_text
 from ranparity.parity import sessions
 from ranparity.training import environment
+from ranparity.workers import ending, last_lines
 
 NAME = "findings.json"
 FOLDER = Path("reports/findings")
@@ -174,18 +174,12 @@ def judged(outcome: Outcome) -> dict[str, Any]:
 
 
 def _ending(status: int | None) -> str:
-    if status is None:
-        return f"ended by force after {LIMIT} seconds"
-    if status >= 0:
-        return f"ended with status {status}"
-    names = {known.value: f" ({known.name})" for known in signal.Signals}
-    return f"killed by signal {-status}{names.get(-status, '')}"
+    return f"ended by force after {LIMIT} seconds" if status is None else ending(status)
 
 
 def _last(stderr: str) -> str:
     """The last line that says something."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    return printable(lines[-1]) if lines else "nothing on stderr"
+    return printable(last_lines(stderr, 1))
 
 
 def _versions(lines: Sequence[str]) -> dict[str, str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -30,7 +29,7 @@ from ranparity.report.reading import MalformedError, parse_record
 from ranparity.report.records import RUN_FILES
 from ranparity.training import backends, environment
 from ranparity.training.directory import MASKS, MASKS_PICTURE
-from ranparity.workers import WorkerError
+from ranparity.workers import WorkerError, ending
 
 # One net of each kind.
 ALTERED = ("attention56", "attentionnext56", "dranet-cifar", "dranet-cifar-diversity")
@@ -206,14 +205,7 @@ def _carried_out(module: str, *arguments: str, backend: str, say: Say) -> str:
             raise
         finally:
             process.kill()
-    return f"{_ending(status)}: {' | '.join(last) or 'nothing on stderr'}" if status else ""
-
-
-def _ending(status: int) -> str:
-    names = {known.value: f" ({known.name})" for known in signal.Signals}
-    if status < 0:
-        return f"killed by signal {-status}{names.get(-status, '')}"
-    return f"ended with status {status}"
+    return f"{ending(status)}: {' | '.join(last) or 'nothing on stderr'}" if status else ""
 
 
 def _contents(folder: Path) -> dict[str, bytes]:

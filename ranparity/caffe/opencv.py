@@ -60,7 +60,7 @@ READ = (
 )
 """The layer types that are handed to OpenCV."""
 FAULTS = {
-    "LRN": "OpenCV takes 1 for its k, or averages within a channel otherwise at the edge",
+    "LRN": "OpenCV takes 1 for its k",
     "Pooling": "OpenCV gives no second top of Caffe's, and takes no windows that are nowhere",
 }
 """Of some types what OpenCV computes otherwise; a layer that it concerns is refused by name."""
@@ -132,7 +132,7 @@ def _is_faulty(node: Node) -> bool:
     """Whether a layer is one that OpenCV computes otherwise."""
     if node.type == "LRN":
         param = node.message.lrn_param
-        return param.k != 1 or param.norm_region == caffe_pb2.LRNParameter.WITHIN_CHANNEL
+        return param.k != 1 and param.norm_region == caffe_pb2.LRNParameter.ACROSS_CHANNELS
     return node.type == "Pooling" and len(node.outputs) > 1
 
 

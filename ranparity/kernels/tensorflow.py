@@ -98,8 +98,8 @@ def batch_normalization(
 ) -> tuple[Any, Any, Any]:
     """See `plain.batch_normalization`; the mean and the variance have no gradients here.
 
-    The operation itself, because `tf.nn.fused_batch_norm` makes epsilon 1.001e-5 at least. Its
-    variance is the unbiased one, which is scaled back.
+    The operation itself, because what `tf.nn.fused_batch_norm` makes of epsilon has changed with
+    TensorFlow's versions. Its variance is the unbiased one, which is scaled back.
     """
     if not _is_fusable(x, axis):
         return plain.batch_normalization(x, gamma, beta, epsilon=epsilon, axis=axis)

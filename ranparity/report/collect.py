@@ -60,6 +60,7 @@ def collect(names: Sequence[str], say: Say) -> dict[str, bytes]:
     records |= ladder([name for name in names if not _missing(name)], RUNS / "report-ladder", say)
     for name in names:
         records |= train(name, RUNS / f"report-{name}", say)
+    records |= train(usable, RUNS / f"report-{usable}-twin1", say, twin=1)
     return records | masks(usable, RUNS / f"report-{usable}", records, say)
 
 
@@ -141,17 +142,25 @@ def ladder(names: Sequence[str], folder: Path, say: Say) -> dict[str, bytes]:
     return {QUICK: _json({"error": reason or "it has left no record"})}
 
 
-def train(backend: str, folder: Path, say: Say) -> dict[str, bytes]:
-    """Trains on a backend; gives the record's files without the weights."""
-    say(f"{backend}: training {MODEL} on {DATA}, record in {folder}")
+def train(backend: str, folder: Path, say: Say, *, twin: int = 0) -> dict[str, bytes]:
+    """Trains on a backend; gives the record's files without the weights.
+
+    Args:
+        backend: Its name.
+        folder: The run directory.
+        say: Is told what is going on.
+        twin: Which twin of the run, from 1; 0 is the run itself.
+    """
+    which = f"twin {twin} of {MODEL}" if twin else MODEL
+    say(f"{backend}: training {which} on {DATA}, record in {folder}")
     before = _contents(folder)
-    reason = _train(backend, folder, say)
+    reason = _train(backend, folder, say, twin)
     after = _contents(folder)
     if not reason:
         reason = _damage(after)
     if reason:
         say(f"{backend}: FAILED: {reason}")
-        after = _failed(backend, reason, after if after != before else {})
+        after = _failed(backend, reason, after if after != before else {}, twin)
     return {f"data/runs/{folder.name}/{name}": content for name, content in after.items()}
 
 
@@ -173,9 +182,10 @@ def masks(backend: str, folder: Path, records: Mapping[str, bytes], say: Say) ->
     return {f"{run}/{name}": (folder / name).read_bytes() for name in (MASKS, MASKS_PICTURE)}
 
 
-def _train(backend: str, folder: Path, say: Say) -> str:
+def _train(backend: str, folder: Path, say: Say, twin: int) -> str:
     """Runs the training; returns why it failed, or nothing."""
-    what = ("--model", MODEL, "--data", DATA, "--backend", backend)
+    which = ("--twin", str(twin)) if twin else ()
+    what = ("--model", MODEL, "--data", DATA, "--backend", backend, *which)
     options = ("--overwrite", *what, "--out", str(folder))
     return _carried_out("ranparity.run", *options, backend=backend, say=say)
 
@@ -223,12 +233,13 @@ def _damage(files: Mapping[str, bytes]) -> str:
     return ""
 
 
-def _failed(backend: str, reason: str, files: dict[str, bytes]) -> dict[str, bytes]:
+def _failed(backend: str, reason: str, files: dict[str, bytes], twin: int = 0) -> dict[str, bytes]:
     """A failed run's record: what it left, and the reason."""
     try:
         left = dict(json.loads(files["run.json"]))
     except (KeyError, ValueError, TypeError):
         left = {"model": MODEL, "backend": backend, "data": {"name": DATA}}
+        left |= {"twin": twin} if twin else {}
     return files | {"run.json": _json(left | {"status": "failed", "error": reason})}
 
 

@@ -39,20 +39,21 @@ NEAR = 50  # times the lowest value: below that, 2 and 5 are labelled too
 LABEL_LENGTH = 40
 
 
-def draw(name: str, runs: Runs, required: float | None) -> Figures:
+def draw(name: str, runs: Runs, required: float | None, held: Figure | None = None) -> Figures:
     """Draws loss, its distance between runs, and test accuracy.
 
     Args:
         name: Path of the files in the reports folder, to which `-loss` and such is added.
         runs: By their labels.
         required: The accuracy to be reached, in [0, 1].
+        held: The distance as it stands against twins, in place of the distance alone.
     """
-    charts = {"loss": loss(runs), "accuracy": accuracy(runs, required)}
-    if len(runs) > 1:
-        charts["distance"] = distance(runs)
-    order = ("loss", "distance", "accuracy")
-    drawn = (figure(f"{name}-{what}", charts[what]) for what in order if what in charts)
-    return Figures(tuple(drawn))
+    drawn = [figure(f"{name}-loss", loss(runs))]
+    if held:
+        drawn.append(held)
+    elif len(runs) > 1:
+        drawn.append(figure(f"{name}-distance", distance(runs)))
+    return Figures((*drawn, figure(f"{name}-accuracy", accuracy(runs, required))))
 
 
 def figure(name: str, chart: Chart) -> Figure:

@@ -1,4 +1,4 @@
-"""Where two runs part: the first step that differs, and the first that no twin explains."""
+"""Where runs part: the first step that differs, and the first that no twin explains."""
 
 from __future__ import annotations
 
@@ -18,44 +18,23 @@ from ranparity.training import twins
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two runs beside each other; steps count from 1.
+class Parting:
+    """How far runs part, and how far their twins have parted from them; steps count from 1.
 
     Attributes:
-        one: A run.
-        other: Another.
-        distances: Between their losses, of the steps that both made.
-        off: The distances of each twin of both from its run.
-        other_batch: The first step whose batches are not the same bytes; None if none.
-        other_loss: The first step whose losses are not the same bits; None if none.
+        one: The first of them.
+        distances: Between their losses, the largest of each step that all of them made.
+        off: The distances of each of their twins from its run.
     """
 
     one: FinishedRun
-    other: FinishedRun
     distances: tuple[float, ...]
     off: tuple[tuple[float, ...], ...]
-    other_batch: int | None
-    other_loss: int | None
 
     @property
     def steps(self) -> int:
-        """How many steps both made, up to where one is in another stage."""
+        """How many steps all made, up to where one is in another stage."""
         return len(self.distances)
-
-    @property
-    def same_start(self) -> bool:
-        """Whether they begin with the same weights."""
-        return self.one.initial_weights_digest == self.other.initial_weights_digest
-
-    @property
-    def same_end(self) -> bool:
-        """Whether they end with the same weights."""
-        return self.one.final_weights_digest == self.other.final_weights_digest
-
-    @property
-    def same_slots(self) -> bool:
-        """Whether they end with the same optimizer slots."""
-        return self.one.final_slots_digest == self.other.final_slots_digest
 
     @cached_property
     def allowed(self) -> list[float]:
@@ -84,6 +63,49 @@ class Pair:
         return None if place is None else place + 1
 
 
+@dataclass(frozen=True)
+class Pair(Parting):
+    """Two runs beside each other; steps count from 1.
+
+    Attributes:
+        other: The second of them.
+        other_batch: The first step whose batches are not the same bytes; None if none.
+        other_loss: The first step whose losses are not the same bits; None if none.
+    """
+
+    other: FinishedRun
+    other_batch: int | None
+    other_loss: int | None
+
+    @property
+    def same_start(self) -> bool:
+        """Whether they begin with the same weights."""
+        return self.one.initial_weights_digest == self.other.initial_weights_digest
+
+    @property
+    def same_end(self) -> bool:
+        """Whether they end with the same weights."""
+        return self.one.final_weights_digest == self.other.final_weights_digest
+
+    @property
+    def same_slots(self) -> bool:
+        """Whether they end with the same optimizer slots."""
+        return self.one.final_slots_digest == self.other.final_slots_digest
+
+
+def of_group(group: Group) -> Parting:
+    """Holds all finished runs of a task against one another and against the twins of each.
+
+    A twin is of the run on its backend; where there are several, of the one nearest to it.
+    """
+    rows = [[step.loss for step in row] for row in group.same_steps()]
+    off = []
+    for twin in group.twins:
+        own = [run for run in group.finished if run.backends == twin.backends]
+        off += sorted((_distances(run, twin) for run in own), key=sum)[:1]
+    return Parting(group.finished[0], tuple(max(row) - min(row) for row in rows), tuple(off))
+
+
 def pairs(given: Given) -> tuple[Pair, ...]:
     """Holds each two runs against each other and against the twins of both."""
     return tuple(
@@ -102,9 +124,9 @@ def pair(
     held = [(one, twin) for twin in twins_of_one] + [(other, twin) for twin in twins_of_other]
     return Pair(
         one,
-        other,
         _distances(one, other),
         tuple(_distances(run, twin) for run, twin in held),
+        other,
         first_other_batch(Group(None, (one, other), ())),
         _first(same_steps((one.steps, other.steps)), lambda step: step.loss.hex()),
     )

@@ -1,4 +1,4 @@
-"""The figure of two runs that part: how far their losses are apart, and how far twins may be."""
+"""The figure of runs that part: how far their losses are apart, and how far twins may be."""
 
 from __future__ import annotations
 
@@ -8,52 +8,55 @@ from typing import Any
 
 from ranparity.report import curves
 from ranparity.report.document import Figure
-from ranparity.report.parting import Pair
+from ranparity.report.parting import Parting
+from ranparity.report.words import plural
 from ranparity.training.twins import FACTOR
 
-INCHES = (6.4, 4.0)
 BAND = 0.18  # how much of its colour the band has
 LARGEST = 1e300  # that a scale has a place for
 
 
-def draw(name: str, pair: Pair, label: str) -> Figure:
-    """Draws the distance of two runs' losses over the band that their twins allow.
+def draw(name: str, parting: Parting, label: str) -> Figure:
+    """Draws the distance of runs' losses over the band that their twins allow.
 
     Args:
         name: Path of the files, without a suffix.
-        pair: The runs, with twins.
-        label: What they are called.
+        parting: The runs, with twins.
+        label: What the distance is of.
     """
-    end = "nowhere" if pair.beyond is None else f"from step {pair.beyond} on"
+    end = "nowhere" if parting.beyond is None else f"from step {parting.beyond} on"
     alt = (
-        f"Distance of the losses of {label} over {pair.steps} steps, {len(pair.off)} twins' "
-        f"distances from their runs, and the band of {FACTOR:g} times the largest of these so far: "
-        f"beyond it {end}."
+        f"Distance of the losses of {label} over {plural(parting.steps, 'step')}, the distances of "
+        f"{plural(len(parting.off), 'twin')} from their runs, and the band of {FACTOR:g} times the "
+        f"largest of these so far: beyond it {end}."
     )
-    digest = hashlib.sha256(repr((pair.distances, pair.off, label, FACTOR)).encode()).hexdigest()
-    return curves.rendered(name, alt, digest, lambda: _drawing(pair, label))
+    drawn = repr((parting.distances, parting.off, label, FACTOR))
+    digest = hashlib.sha256(drawn.encode()).hexdigest()
+    return curves.rendered(name, alt, digest, lambda: _drawing(parting, label))
 
 
-def _drawing(pair: Pair, label: str) -> Any:
+def _drawing(parting: Parting, label: str) -> Any:
     from matplotlib.figure import Figure as Drawing
 
-    drawing = Drawing(figsize=INCHES)
-    axes = drawing.add_axes((0.12, 0.12, 0.85, 0.77))
-    band = [FACTOR * most for most in pair.allowed]
-    seen = [value for curve in (pair.distances, band, *pair.off) for value in curve if _fits(value)]
+    drawing = Drawing(figsize=curves.INCHES)
+    axes = drawing.add_axes((0.14, 0.15, 0.83, 0.72))
+    band, lines = [FACTOR * most for most in parting.allowed], (parting.distances, *parting.off)
+    seen = [value for curve in (band, *lines) for value in curve if _fits(value)]
     if seen:
         _band(axes, band, min(seen))
-        for number, twin in enumerate(pair.off):
+        for number, twin in enumerate(parting.off):
             style = {"color": curves.LINES[1], "linewidth": 0.7, "alpha": 0.7}
             _line(axes, twin, "twins from their runs" if number == 0 else None, **style)
-        _line(axes, pair.distances, curves.plain(label), color=curves.INK, linewidth=1.6)
+        _line(axes, parting.distances, curves.plain(label), color=curves.INK, linewidth=1.6)
         axes.set_yscale("log")
         curves.logarithmic(axes.yaxis)
+    if parting.beyond is not None:
+        dashes = (0, (2, 2))
+        axes.axvline(parting.beyond, color=curves.FAINT, linewidth=1, linestyle=dashes)
+        axes.plot([], [], color=curves.FAINT, linestyle=dashes, label="the first step beyond")
+    if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize=8.5, loc="lower right")
-    if pair.beyond is not None:
-        axes.axvline(pair.beyond, color=curves.FAINT, linewidth=1, linestyle=(0, (2, 2)))
-    down = "" if pair.beyond is None else "; dashed: the first step beyond"
-    axes.set_title(f"Distance of losses, and what twins allow{down}", loc="left", fontsize=11)
+    axes.set_title("Distance of losses, and what twins allow", loc="left", fontsize=11)
     axes.set_xlabel("step")
     axes.grid(axis="y", linewidth=0.8)
     axes.set_axisbelow(True)

@@ -126,9 +126,9 @@ class Evidence:
     @property
     def trained(self) -> set[str]:
         """The backends with a training of their own, no twin, whether it ended well or not."""
-        own = (run for run in self.finished if not run.twin)
-        alone: list[Run] = [run for run in own if len(run.backends) == 1]
-        return {run.backend for run in (*alone, *self.failed)}
+        alone = [run for run in self.finished if len(run.backends) == 1]
+        runs: list[Run] = [*alone, *self.failed]
+        return {run.backend for run in runs if not run.twin}
 
     @property
     def ladders(self) -> list[LadderRecord]:

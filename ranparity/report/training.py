@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ranparity.report import curves
+from ranparity.parity.ladder.case import TWINS
+from ranparity.report import curves, parting, parting_curves
 from ranparity.report.comparison import REQUIRED_ACCURACY, apart, comparison, first_other_batch
 from ranparity.report.document import (
     Block,
     Bullets,
+    Figure,
     Heading,
     Paragraph,
     Section,
@@ -19,9 +21,11 @@ from ranparity.report.document import (
     text,
 )
 from ranparity.report.groups import Group, groups, named
+from ranparity.report.parting import Parting
 from ranparity.report.records import Evidence
 from ranparity.report.runs import FinishedRun, Run, Task
-from ranparity.report.words import FAILED, count, listed, percent
+from ranparity.report.words import FAILED, count, listed, percent, plural
+from ranparity.training.twins import FACTOR
 
 INTRODUCTION = text(
     "The same network is trained from scratch on each backend, one process each. Initial weights, "
@@ -29,10 +33,10 @@ INTRODUCTION = text(
     "the seed alone; this stream is the tape. Equal digests (SHA-256) prove that two backends "
     "began with the same weights and saw the same batches, byte for byte. From there on each "
     "framework rounds differently, and training amplifies it, so the losses agree closely at "
-    "first and part with the steps. Whether they part no further than rounding explains is the "
-    "subject of higher levels, which this report does not include. A step's loss is that of its "
-    "batch before the update. Peak memory is that of the process, of the last one where a run has "
-    "several parts."
+    "first and part with the steps. How far rounding alone takes a run is seen with a twin: the "
+    "same run, begun one unit in the last place off. Whether backends part no further is judged by "
+    "level 5 of the ladder, with many twins of each. A step's loss is that of its batch before the "
+    "update. Peak memory is that of the process, of the last one where a run has several parts."
 )
 
 
@@ -58,7 +62,7 @@ def _group_blocks(group: Group, figures: str) -> Iterator[Block]:
         yield apart(group)
     if group.finished:
         runs = {group.label(run): run for run in group.finished}
-        yield curves.draw(figures, runs, required(group))
+        yield curves.draw(figures, runs, required(group), _held(group, f"{figures}-distance"))
     reasons = [
         text(FAILED, " on ", code(group.label(run)), ": ", code(run.reason), *_source(run))
         for run in group.failed
@@ -82,9 +86,34 @@ def _twins(group: Group) -> Text:
         "on purpose: ",
         *joined(names),
         ". ",
+        *_allowed(group),
         code("ranparity compare"),
-        " holds runs against such twins.",
+        " holds any runs against such twins.",
     )
+
+
+def _held_against_twins(group: Group) -> Parting | None:
+    """The runs against their twins, where there are both and steps that all of them made."""
+    held = parting.of_group(group) if len(group.finished) > 1 else None
+    return held if held and held.allowed else None
+
+
+def _allowed(group: Group) -> Text:
+    """How far the runs part, held against the twins."""
+    held = _held_against_twins(group)
+    if held is None:
+        return ()
+    told = (
+        f"The losses of two runs are at most {held.ratio:.3g} times as far apart as "
+        f"{plural(len(held.off), 'twin')} had come from its run until then, where the ladder "
+        f"allows {FACTOR:g} of {TWINS} twins of each"
+    )
+    return text(told, f", and first beyond that at step {held.beyond}. " if held.beyond else ". ")
+
+
+def _held(group: Group, name: str) -> Figure | None:
+    held = _held_against_twins(group)
+    return parting_curves.draw(name, held, "any two runs") if held else None
 
 
 def _images(task: Task) -> str:

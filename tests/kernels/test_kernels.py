@@ -316,7 +316,7 @@ for moving in (False, True):
 
 
 def test_tensorflows_fused_form_has_the_exact_epsilon_the_biased_variance_and_gradients() -> None:
-    """`tf.nn.fused_batch_norm` would take 1.001e-5: a ten-thousandth here."""
+    """With 1.001e-5 in place of epsilon it is a ten-thousandth off here."""
     errors = [float(word) for word in printed("tensorflow", FUSED)]
     assert len(errors) == 6 + 4
     assert max(errors) < 3e-5, errors

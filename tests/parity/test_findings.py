@@ -37,6 +37,7 @@ OTHERWISE = {
     "opencv_lrn_alpha": [('top: "norm"', 'top: "norm" lrn_param { alpha: 1 }')],
     "opencv_lrn_k": [("k: 3", "k: 1"), ("4**-0.75", "2**-0.75")],
     "opencv_phase": [('"ReLU"', '"Power"')],
+    "tensorflow_convolution_1x1": [("strides=2", "strides=1"), ("::2, ::2", ":, :")],
     "tensorflow_dilated_gradient": [("tf.float64", "tf.float32")],
     "tensorflow_grouped_gradient": [("tf.float64", "tf.float32")],
     "tensorflow_leaky_relu": [("alpha=0.1", "alpha=0.5"), ("found + 0.1", "found + 0.5")],

@@ -187,6 +187,14 @@ def run_files(backend: str) -> Files:
     }
 
 
+def twin_files(backend: str, twin: int, **changes: Any) -> Files:
+    """The files of a twin of that run."""
+    start = {"twin": twin, "initial_weights_digest": sha("twin"), **changes}
+    files = {f"x/{name}": content for name, content in run_files(backend).items()}
+    made = retaped(spoilt(files, "x/run.json", **start), "x")
+    return {path.removeprefix("x/"): content for path, content in made.items()}
+
+
 def endurance(backend: str) -> dict[str, Any]:
     """Runs killed nine times, that ended as if they had not been."""
     return {

@@ -37,8 +37,14 @@ def test_all_evidence_is_collected_one_process_a_backend_one_after_the_other(
         ("torch", "ranparity.parity.live"),
         ("torch", "ranparity.parity.ladder.nets"),
         *((name, "ranparity.run") for name in samples.BACKENDS),
+        ("torch", "ranparity.run"),
         ("torch", "ranparity"),
     ]
+    assert [line[-3:] for line in started() if "--twin" in line] == [
+        ["1", "--out", "runs/report-torch-twin1"]
+    ]
+    (twin,) = [run for run in records.evidence(files).finished if run.twin]
+    assert (twin.id, twin.twin) == ("report-torch-twin1", 1)
     (masks,) = records.evidence(files).masks
     assert (masks.of.run, masks.of.error) == ("report-torch", "")
     rendered = render.render(files)
@@ -68,7 +74,7 @@ def test_backends_that_fail_cost_the_others_nothing(workers: Workers) -> None:
     workers("tensorflow=kill,jax=rubbish")
     files, said = collected()
     found = records.evidence(files)
-    assert [run.backend for run in found.finished] == ["torch"]
+    assert [(run.backend, run.twin) for run in found.finished] == [("torch", 0), ("torch", 1)]
     assert [(run.backend, run.reason) for run in found.failed] == [
         ("tensorflow", "killed by signal 9 (SIGKILL): about to be killed"),
         ("jax", RUBBISH_RUN),
@@ -77,6 +83,7 @@ def test_backends_that_fail_cost_the_others_nothing(workers: Workers) -> None:
     assert found.checks["jax"].error.startswith("unreadable record: ")
     assert not found.checks["torch"].error
     assert len([line for line in said if ": FAILED: " in line]) == 4
+    assert "torch: training twin 1 of attention56-cifar on digits, " in "\n".join(said)
     assert len(render.render(files).problems) == 4
     assert data(files, "data/runs/report-jax/run.json")["status"] == "failed"
 
@@ -156,6 +163,17 @@ def test_masks_that_cannot_be_drawn_are_a_record_with_the_reason(workers: Worker
     (masks,) = records.evidence(files).masks
     assert masks.of.error == "ended with status 2: no memory"
     assert len(render.render(files).problems) == 1
+
+
+def test_a_twin_that_failed_is_a_record_that_says_which(workers: Workers, tmp_path: Path) -> None:
+    workers("torch/run=kill")
+    folder = tmp_path / "report-torch-twin1"
+    files = collect.train("torch", folder, lambda _: None, twin=1)
+    record = data(files, "data/runs/report-torch-twin1/run.json")
+    assert (record["status"], record["twin"]) == ("failed", 1)
+    (run,) = records.evidence(files).failed
+    assert run.twin == 1
+    assert records.evidence(files).trained == set()
 
 
 def test_no_masks_are_drawn_of_a_training_that_failed(workers: Workers) -> None:

@@ -44,12 +44,8 @@ def test_what_is_done_in_another_way_is_another_task(changes: dict[str, Any]) ->
 
 def with_twin(**changes: Any) -> samples.Files:
     """The records, and those of a twin of torch's run."""
-    more = {f"data/runs/twin/{name}": text for name, text in samples.run_files("torch").items()}
-    files = samples.reports() | more
-    start = {"twin": 2, "initial_weights_digest": samples.sha("twin")}
-    return samples.retaped(
-        samples.spoilt(files, "data/runs/twin/run.json", **(start | changes)), "data/runs/twin"
-    )
+    twin = samples.twin_files("torch", 2, **changes)
+    return samples.reports() | {f"data/runs/twin/{name}": text for name, text in twin.items()}
 
 
 def test_a_twin_is_of_its_runs_task_and_apart_from_the_runs() -> None:

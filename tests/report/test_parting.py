@@ -10,9 +10,10 @@ from hypothesis import given as having
 from hypothesis import strategies as st
 
 from ranparity.report import given, parting
+from ranparity.report.groups import Group
 from ranparity.report.logs import Step
 from ranparity.report.parting import pair, pairs
-from ranparity.report.runs import FinishedRun
+from ranparity.report.runs import FinishedRun, Part
 from ranparity.training.twins import FACTOR
 from tests.report import samples
 from tests.report.run_folders import put, put_twin
@@ -59,6 +60,17 @@ def test_the_first_step_that_differs_is_named_and_those_behind_it_are_not() -> N
     assert found.distances == (0, 0, 0.25, 0)
     other = replace(one, steps=(one.steps[0], *losing(0, 2.0, 1.5, 1.0, batches="x").steps[1:]))
     assert (pair(one, other).other_batch, pair(one, other).other_loss) == (2, None)
+
+
+def test_a_group_is_held_against_the_twins_of_each_and_its_largest_distance_counts() -> None:
+    torch, jax = losing(3, 2, 1), replace(losing(3.5, 2.25, 1), parts=(Part(1, "jax", None),))
+    again, twin = losing(9, 9, 9), replace(losing(3, 2.125, 1.5), twin=1)
+    found = parting.of_group(Group(None, (torch, jax, again), (), (twin,)))
+    assert found.one is torch
+    assert found.distances == (6, 7, 8)
+    assert found.off == ((0, 0.125, 0.5),)  # of the nearer run on its backend
+    stray = replace(twin, parts=(Part(1, "tensorflow", None),))
+    assert parting.of_group(Group(None, (torch, jax), (), (stray,))).off == ()
 
 
 def test_a_last_bit_is_a_difference_and_so_is_a_sign_of_nothing() -> None:

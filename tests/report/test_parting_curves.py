@@ -17,17 +17,17 @@ def test_the_band_the_twins_and_the_distance_are_drawn() -> None:
     figure = draw(pair(ONE, NEAR, [TWIN]))
     for words in ("one and other", "twins from their runs", "30 times the twins' largest so far"):
         assert f">{words}<" in figure.svg
-    assert "dashed" not in figure.svg
+    assert "the first step beyond" not in figure.svg
     assert figure.alt == (
-        "Distance of the losses of one and other over 3 steps, 1 twins' distances from their runs, "
-        "and the band of 30 times the largest of these so far: beyond it nowhere."
+        "Distance of the losses of one and other over 3 steps, the distances of 1 twin from their "
+        "runs, and the band of 30 times the largest of these so far: beyond it nowhere."
     )
 
 
 def test_the_first_step_beyond_is_marked_and_told() -> None:
     figure = draw(pair(ONE, FAR, [TWIN]))
     assert figure.alt.endswith("beyond it from step 3 on.")
-    assert "dashed: the first step beyond" in figure.svg
+    assert ">the first step beyond<" in figure.svg
 
 
 def test_the_same_losses_give_the_same_bytes_and_others_do_not() -> None:

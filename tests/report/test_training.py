@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -12,6 +13,8 @@ from tests.report import samples
 from tests.report.test_comparison import JAX, cells, jax_run, jax_steps, read, shown
 from tests.report.test_groups import with_twin
 from tests.report.test_structure import row, words
+
+TENSORFLOW = "data/runs/report-tensorflow"
 
 
 def problems(files: samples.Files) -> list[str]:
@@ -55,10 +58,37 @@ def test_a_twin_is_named_and_makes_nothing_unequal() -> None:
     assert len(shown(files, "Initial weights")) == 3 + 1
     assert shown(files, "Initial weights")[-1] == "✓ equal"
     told = "because their initial weights are moved by one unit in the last place on purpose: "
-    assert f"{told}torch twin 2. ranparity compare holds runs against such twins." in paragraphs(
-        files
-    )
+    assert f"{told}torch twin 2. The losses of two runs are at most " in paragraphs(files)
     assert told not in paragraphs(samples.reports())
+
+
+def moved(files: samples.Files, by: float, run: str = "twin") -> samples.Files:
+    """The records with every loss of a run moved."""
+    path = f"data/runs/{run}/steps.jsonl"
+    rows = [json.loads(line) for line in files[path].splitlines()]
+    return files | {path: samples.lines([row | {"loss": row["loss"] + by} for row in rows])}
+
+
+def test_the_runs_are_held_against_the_twins() -> None:
+    near = moved(moved(with_twin(), 1e-3), 2e-3, "report-jax")
+    blocks = training.section(read(near)).blocks
+    (figures,) = [block for block in blocks if isinstance(block, Figures)]
+    _, distance, _ = figures.figures
+    assert distance.name.endswith("-distance")
+    assert "the distances of 1 twin from their runs" in distance.alt
+    assert distance.alt.endswith("beyond it nowhere.")
+    assert "times as far apart as 1 twin had come from its run until then" in paragraphs(near)
+    assert "first beyond that" not in paragraphs(near)
+    far = moved(near, 0.5, "report-jax")
+    assert ", and first beyond that at step 1. " in paragraphs(far)
+
+
+def test_runs_without_a_step_in_common_are_held_against_no_twin() -> None:
+    alone = {k: v for k, v in with_twin().items() if not k.startswith((JAX, TENSORFLOW))}
+    blocks = training.section(read(alone)).blocks
+    (figures,) = [block for block in blocks if isinstance(block, Figures)]
+    assert [figure.name.rpartition("-")[2] for figure in figures.figures] == ["loss", "accuracy"]
+    assert "times as far apart" not in paragraphs(alone)
 
 
 def test_twins_alone_are_no_training_of_a_backend() -> None:

@@ -72,7 +72,9 @@ def write_run(rest: list[str], *, rubbish: bool = False) -> int:
     """As ranparity.run: says something, and leaves a run directory."""
     folder = Path(rest[rest.index("--out") + 1])
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in samples.run_files(BACKEND).items():
+    twin = int(rest[rest.index("--twin") + 1]) if "--twin" in rest else 0
+    files = samples.twin_files(BACKEND, twin) if twin else samples.run_files(BACKEND)
+    for name, content in files.items():
         (folder / name).write_bytes(b"{" if rubbish else content)
     (folder / "final.weights.h5").write_bytes(b"weights")
     print("epoch 1: train loss 1.0", file=sys.stderr)

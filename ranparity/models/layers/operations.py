@@ -1,7 +1,4 @@
-"""What the types of `Operation` compute, in `keras.ops`; the arbiter has their sources.
-
-`expm1` and `log1p` are not used: on torch Keras 3.15 computes them in float32.
-"""
+"""What the types of `Operation` compute, in `keras.ops`; the arbiter has their sources."""
 
 from __future__ import annotations
 

@@ -90,6 +90,13 @@ def directions(session: nox.Session) -> None:
 
 
 @nox.session
+def ray(session: nox.Session) -> None:
+    """Carries many runs out on a Ray cluster of this machine, one killed; three minutes."""
+    install(session, "all,dev,ray")
+    session.run("pytest", "-n0", *(session.posargs or ["tests/matrix/on_ray.py"]))
+
+
+@nox.session
 def ladder(session: nox.Session) -> None:
     """Judges the judge of the ladder: clean comparisons and planted faults; 45 minutes."""
     install(session, "all")

@@ -26,6 +26,7 @@ ORDER = (
     ("caffe", "data", "kernels", "workers"),
     ("models",),
     ("training",),
+    ("matrix",),
     ("claims",),
     ("parity", "pictures"),
     ("benchmarks",),
@@ -135,6 +136,8 @@ PLANTED = [
     ("models/zoo.py", "from ranparity.parity import check", "direction"),
     ("models/zoo.py", "from ranparity.training.backends import choose", "direction"),
     ("training/loop.py", "from ranparity.report import page", "direction"),
+    ("matrix/plan.py", "from ranparity import run", "direction"),
+    ("matrix/session.py", "from ranparity.parity import sessions", "direction"),
     ("parity/check.py", "from ranparity import cli", "direction"),
     ("report/page.py", "from ranparity.commands import check", "direction"),
     ("files.py", "from ranparity.data import tape", "direction"),
@@ -190,6 +193,9 @@ LIGHT = {
     "ranparity --help": RUN.format("import ranparity.cli; ranparity.cli.main(['--help'])"),
     "ranparity check --help": RUN.format(
         "import ranparity.cli; ranparity.cli.main(['check', '--help'])"
+    ),
+    "ranparity matrix --help": RUN.format(
+        "import ranparity.cli; ranparity.cli.main(['matrix', '--help'])"
     ),
     "ranparity evaluate --help": RUN.format(
         "import ranparity.cli; ranparity.cli.main(['evaluate', '--help'])"

@@ -26,6 +26,7 @@ LONGEST = (
     "tests/parity/ladder/test_run.py",
     "tests/caffe/test_opencv.py",
     "tests/commands/test_check.py",
+    "tests/matrix/test_killed.py",
     "tests/benchmarks/test_worker.py",
     "tests/benchmarks/test_native.py",
     "tests/benchmarks/test_convolving.py",

@@ -27,6 +27,7 @@ from ranparity.report.endurance_record import EnduranceRecord
 from ranparity.report.findings_record import FINDINGS, Finding
 from ranparity.report.growth_record import GROWTH
 from ranparity.report.ladder_record import LadderRecord, ProofRecord
+from ranparity.report.matrix_record import MatrixRecord
 from ranparity.report.operations_record import OPERATIONS
 from ranparity.report.pictured import Of
 from ranparity.report.reading import clean
@@ -88,6 +89,7 @@ def _by_section(evidence: Evidence) -> Iterator[tuple[str, Iterable[Place]]]:
     yield "speed", _timed(evidence)
     yield "findings", _places_found(evidence.findings.findings if evidence.findings else ())
     yield "directions", _directions(evidence)
+    yield "many", (place for each in evidence.matrices for place in _many(each))
 
 
 def _checked(evidence: Evidence) -> Iterator[Place]:
@@ -142,6 +144,11 @@ def _directions(evidence: Evidence) -> Iterator[Place]:
     tried = evidence.directions
     if tried and tried.experiments:
         yield _place("directions", DIRECTIONS, tried.backend, tried.environment)
+
+
+def _many(record: MatrixRecord) -> Iterator[Place]:
+    for name, given in record.environments.items():
+        yield _place(f"many runs, {record.name}, {name}", record.path, name, given)
 
 
 def places_of(run: FinishedRun) -> Iterator[Place]:

@@ -18,6 +18,7 @@ from ranparity.report import (
     judging,
     ladder,
     layers,
+    many,
     masks,
     matrix,
     schema_files,
@@ -60,6 +61,7 @@ def problems(evidence: Evidence) -> list[Text]:
         masks,
         features,
         whole_zoo,
+        many,
         endurance,
         bench,
         claims,
@@ -87,6 +89,7 @@ def document(evidence: Evidence, found: Sequence[Text]) -> Document:
         masks.section(evidence),
         features.section(evidence),
         whole_zoo.section(evidence),
+        many.section(evidence),
         endurance.section(evidence),
         bench.section(evidence),
         directions.section(evidence),
@@ -162,6 +165,7 @@ def _summary(evidence: Evidence) -> Iterator[Text]:
         if group.finished:
             yield _trained(group)
     yield text(_to("The whole zoo", "zoo"), f": {whole_zoo.summary(evidence)}")
+    yield text(_to("Many runs", "many"), f": {many.summary(evidence)}")
     yield text(_to("Endurance", "endurance"), f": {endurance.summary(evidence)}")
     yield text(_to("Speed", "speed"), f": {bench.summary(evidence)}")
     yield text(_to("Directions", "directions"), f": {directions.summary(evidence)}")

@@ -13,6 +13,7 @@
     data/bench.json                  seconds of steps and passes, as `nox -s bench` does
     data/growth.json                 the same as nets and batches grow, as `nox -s growth` does
     data/operations.json             each convolution of nets alone, as `nox -s operations` does
+    data/matrix-<name>.json          the runs of a plan, as `ranparity matrix` does
     data/findings.json               defects found in frameworks, as `nox -s findings` does
     data/zoo-<backend>.json          every net run once, and short trainings, as `nox -s zoo` does
 
@@ -40,6 +41,7 @@ from ranparity.report import (
     growth_record,
     ladder_record,
     masks_record,
+    matrix_record,
     operations_record,
     staleness,
     zoo_record,
@@ -61,6 +63,7 @@ from ranparity.report.ladder_record import (
     ProofRecord,
 )
 from ranparity.report.masks_record import MasksRecord
+from ranparity.report.matrix_record import MatrixRecord
 from ranparity.report.operations_record import OPERATIONS, OperationsRecord
 from ranparity.report.reading import Fields, MalformedError, parse_json
 from ranparity.report.run_record import read_run
@@ -102,6 +105,7 @@ class Evidence:
         growth: The same as nets and batches grow.
         operations: How long each convolution of nets takes alone.
         findings: Defects of frameworks, if they were asked about.
+        matrices: The runs of plans, in the order of the plans' names.
     """
 
     backends: tuple[str, ...]
@@ -122,6 +126,7 @@ class Evidence:
     growth: GrowthRecord | None = None
     operations: OperationsRecord | None = None
     findings: FindingsRecord | None = None
+    matrices: tuple[MatrixRecord, ...] = ()
 
     @property
     def trained(self) -> set[str]:
@@ -193,7 +198,7 @@ def run_files(folder: Path, names: Sequence[str] = RUN_FILES) -> dict[str, bytes
 
 
 def _is_record(path: str) -> bool:
-    alone = (check_record.PATH, endurance_record.PATH, zoo_record.PATH)
+    alone = (check_record.PATH, endurance_record.PATH, zoo_record.PATH, matrix_record.PATH)
     if path in ALONE or any(pattern.fullmatch(path) for pattern in alone):
         return True
     return _RUN.fullmatch(path) is not None and path.rpartition("/")[2] in RUN_FILES
@@ -231,6 +236,7 @@ def evidence(files: Files) -> Evidence:
         growth=growth_record.read(files[GROWTH]) if GROWTH in files else None,
         operations=operations_record.read(files[OPERATIONS]) if OPERATIONS in files else None,
         findings=findings_record.read(files[FINDINGS]) if FINDINGS in files else None,
+        matrices=tuple(matrix_record.read(files)),
     )
 
 

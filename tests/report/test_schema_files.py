@@ -36,7 +36,14 @@ from ranparity.report.document import Figures
 from ranparity.report.findings_record import FINDINGS
 from ranparity.report.records import Evidence, Files, evidence, load
 from tests.benchmarks.machine import Machine
-from tests.report import finding_samples, ladder_samples, picture_samples, samples, schemas
+from tests.report import (
+    finding_samples,
+    ladder_samples,
+    many_samples,
+    picture_samples,
+    samples,
+    schemas,
+)
 from tests.report.test_directions import experiment
 
 ROOT = Path(__file__).parents[2]
@@ -247,6 +254,11 @@ KINDS: dict[str, Kind] = {
             "expected a reason",
         ),
     ),
+    "matrix": Kind(
+        many_samples.matrix,
+        "data/matrix-plan.json",
+        lambda e: e.matrices[0].error,
+    ),
 }
 
 
@@ -352,8 +364,9 @@ def test_every_committed_record_is_of_its_schema(path: str) -> None:
     assert [refusal for line in lines for refusal in schemas.of_text(kind, line)] == []
 
 
-def test_records_of_every_kind_but_one_are_committed() -> None:
-    assert {schemas.kind_of(path) for path in committed()} >= set(KINDS) - {"growth"}
+def test_records_of_every_kind_but_two_are_committed() -> None:
+    lacking = {"growth", "matrix"}  # not measured yet, or not for all readers
+    assert {schemas.kind_of(path) for path in committed()} >= set(KINDS) - lacking
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -90,6 +90,14 @@ def directions(session: nox.Session) -> None:
 
 
 @nox.session
+def statistics(session: nox.Session) -> None:
+    """Compares final accuracies over eight seeds a backend, into reports/data; half an hour."""
+    install(session, "all")
+    record = [] if session.posargs else ["--record", "reports/data"]
+    session.run("ranparity", "statistics", *record, *session.posargs)
+
+
+@nox.session
 def ray(session: nox.Session) -> None:
     """Carries many runs out on a Ray cluster of this machine, one killed; three minutes."""
     install(session, "all,dev,ray")

@@ -28,6 +28,7 @@ from ranparity.commands import (
     models,
     report,
     shapes,
+    statistics,
 )
 from ranparity.errors import InputError, TerminatedError, printable
 
@@ -36,6 +37,7 @@ COMMANDS = (
     shapes,
     check,
     ladder,
+    statistics,
     matrix,
     compare,
     bench,

@@ -197,6 +197,9 @@ LIGHT = {
     "ranparity matrix --help": RUN.format(
         "import ranparity.cli; ranparity.cli.main(['matrix', '--help'])"
     ),
+    "ranparity statistics --help": RUN.format(
+        "import ranparity.cli; ranparity.cli.main(['statistics', '--help'])"
+    ),
     "ranparity evaluate --help": RUN.format(
         "import ranparity.cli; ranparity.cli.main(['evaluate', '--help'])"
     ),

@@ -33,6 +33,7 @@ from ranparity.report.pictured import Of
 from ranparity.report.reading import clean
 from ranparity.report.records import Evidence
 from ranparity.report.runs import FinishedRun
+from ranparity.report.statistics_record import STATISTICS, StatisticsRecord
 from ranparity.report.words import NOTHING, digest
 from ranparity.report.zoo_record import ZooRecord
 
@@ -89,6 +90,7 @@ def _by_section(evidence: Evidence) -> Iterator[tuple[str, Iterable[Place]]]:
     yield "speed", _timed(evidence)
     yield "findings", _places_found(evidence.findings.findings if evidence.findings else ())
     yield "directions", _directions(evidence)
+    yield "statistics", _compared(evidence.statistics)
     yield "many", (place for each in evidence.matrices for place in _many(each))
 
 
@@ -144,6 +146,11 @@ def _directions(evidence: Evidence) -> Iterator[Place]:
     tried = evidence.directions
     if tried and tried.experiments:
         yield _place("directions", DIRECTIONS, tried.backend, tried.environment)
+
+
+def _compared(record: StatisticsRecord | None) -> Iterator[Place]:
+    for name, given in record.environments.items() if record else ():
+        yield _place(f"statistics, {name}", STATISTICS, name, given)
 
 
 def _many(record: MatrixRecord) -> Iterator[Place]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ranparity.models import zoo
-from ranparity.report import ladder, layers
+from ranparity.report import ladder, layers, statistics
 from ranparity.report.document import (
     Block,
     Cell,
@@ -58,6 +58,14 @@ def blocks(evidence: Evidence) -> Iterator[Block]:
     first = asked or silent
     yield _table(evidence, first)
     yield Paragraph(LEGEND)
+    yield Paragraph(
+        text(
+            "Level 6, ",
+            Span("statistics", "#statistics"),
+            ", compares backends by the accuracies of many trainings: ",
+            statistics.summary(evidence),
+        )
+    )
     if asked and silent:
         words = f"{plural(len(silent), 'more net')}, of which the structure was checked"
         yield Folded(text(words), (_table(evidence, silent),))

@@ -22,6 +22,7 @@ from ranparity.report import (
     masks,
     matrix,
     schema_files,
+    statistics,
     structure,
     training,
     whole_zoo,
@@ -61,6 +62,7 @@ def problems(evidence: Evidence) -> list[Text]:
         masks,
         features,
         whole_zoo,
+        statistics,
         many,
         endurance,
         bench,
@@ -89,6 +91,7 @@ def document(evidence: Evidence, found: Sequence[Text]) -> Document:
         masks.section(evidence),
         features.section(evidence),
         whole_zoo.section(evidence),
+        statistics.section(evidence),
         many.section(evidence),
         endurance.section(evidence),
         bench.section(evidence),
@@ -165,6 +168,7 @@ def _summary(evidence: Evidence) -> Iterator[Text]:
         if group.finished:
             yield _trained(group)
     yield text(_to("The whole zoo", "zoo"), f": {whole_zoo.summary(evidence)}")
+    yield text(_to("Statistics", "statistics"), f": {statistics.summary(evidence)}")
     yield text(_to("Many runs", "many"), f": {many.summary(evidence)}")
     yield text(_to("Endurance", "endurance"), f": {endurance.summary(evidence)}")
     yield text(_to("Speed", "speed"), f": {bench.summary(evidence)}")
@@ -225,6 +229,8 @@ def _making() -> Section:
                 "backend again, ",
                 code("nox -s endurance"),
                 " the runs that are killed, ",
+                code("nox -s statistics"),
+                " the runs of many seeds, ",
                 code("nox -s ladder-nets"),
                 " and ",
                 code("nox -s ladder"),
@@ -258,11 +264,5 @@ def _making() -> Section:
             )
         ),
         _kinds(),
-        Paragraph(
-            text(
-                "Not part of this report yet, and so not claimed: the statistics of many trainings "
-                "(level 6)."
-            )
-        ),
     )
     return Section("making", "How this was made", blocks)

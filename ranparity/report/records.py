@@ -13,6 +13,7 @@
     data/bench.json                  seconds of steps and passes, as `nox -s bench` does
     data/growth.json                 the same as nets and batches grow, as `nox -s growth` does
     data/operations.json             each convolution of nets alone, as `nox -s operations` does
+    data/statistics.json             final accuracies over seeds, as `nox -s statistics` does
     data/matrix-<name>.json          the runs of a plan, as `ranparity matrix` does
     data/findings.json               defects found in frameworks, as `nox -s findings` does
     data/zoo-<backend>.json          every net run once, and short trainings, as `nox -s zoo` does
@@ -44,6 +45,7 @@ from ranparity.report import (
     matrix_record,
     operations_record,
     staleness,
+    statistics_record,
     zoo_record,
 )
 from ranparity.report.alteration_record import ALTERATIONS, AlterationRecord
@@ -68,6 +70,7 @@ from ranparity.report.operations_record import OPERATIONS, OperationsRecord
 from ranparity.report.reading import Fields, MalformedError, parse_json
 from ranparity.report.run_record import read_run
 from ranparity.report.runs import FailedRun, FinishedRun, Run
+from ranparity.report.statistics_record import STATISTICS, StatisticsRecord
 from ranparity.report.zoo_record import ZooRecord
 from ranparity.training import backends
 
@@ -77,7 +80,7 @@ PICTURES = (masks_record.FILE, masks_record.PICTURE, features_record.FILE)
 RUN_FILES = (*TRAINING, *PICTURES)
 ALONE = (
     *(ALTERATIONS, DIRECTIONS, LADDER, QUICK, PROOF, OPINIONS),
-    *(BENCH, GROWTH, OPERATIONS, FINDINGS),
+    *(BENCH, GROWTH, OPERATIONS, FINDINGS, STATISTICS),
 )
 _RUN = re.compile(r"data/runs/([^/]+)/[^/]+")
 
@@ -105,6 +108,7 @@ class Evidence:
         growth: The same as nets and batches grow.
         operations: How long each convolution of nets takes alone.
         findings: Defects of frameworks, if they were asked about.
+        statistics: Final accuracies over seeds, if they were compared.
         matrices: The runs of plans, in the order of the plans' names.
     """
 
@@ -126,6 +130,7 @@ class Evidence:
     growth: GrowthRecord | None = None
     operations: OperationsRecord | None = None
     findings: FindingsRecord | None = None
+    statistics: StatisticsRecord | None = None
     matrices: tuple[MatrixRecord, ...] = ()
 
     @property
@@ -236,6 +241,7 @@ def evidence(files: Files) -> Evidence:
         growth=growth_record.read(files[GROWTH]) if GROWTH in files else None,
         operations=operations_record.read(files[OPERATIONS]) if OPERATIONS in files else None,
         findings=findings_record.read(files[FINDINGS]) if FINDINGS in files else None,
+        statistics=statistics_record.read(files[STATISTICS]) if STATISTICS in files else None,
         matrices=tuple(matrix_record.read(files)),
     )
 

@@ -24,6 +24,7 @@ KINDS = {
     "operations": "data/operations.json",
     "zoo": "data/zoo-BACKEND.json",
     "findings": "data/findings.json",
+    "statistics": "data/statistics.json",
     "matrix": "data/matrix-NAME.json, matrix.json beside runs",
 }
 """Every kind of record, and which files are of it."""

@@ -30,6 +30,7 @@ PATHS = {
     r"data/operations\.json": "operations",
     r"data/zoo-[^/]+\.json": "zoo",
     r"data/findings\.json": "findings",
+    r"data/statistics\.json": "statistics",
     r"data/matrix-[^/]+\.json": "matrix",
 }
 

@@ -39,7 +39,7 @@ class Machine:
     def carry_out(self, jobs: Sequence[Job], at_once: int) -> Generator[Event, None, None]:
         """Carry out jobs, some at once; yield what becomes of them.
 
-        Whoever leaves early has those that run end as by Ctrl-C, and waits until they have.
+        Whoever leaves early has those that run end after their steps, and waits until they have.
 
         Args:
             jobs: Which, in their order.
@@ -127,8 +127,8 @@ class _Process:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
-                # A terminal's Ctrl-C is for all of its group at once, and the second that a run
-                # gets ends it in the middle of a step: it gets one, from `_end`.
+                # A terminal's Ctrl-C is for all of its group at once, and a run that is asked to
+                # end a second time does so in the middle of a step: it is asked once, by `_end`.
                 start_new_session=True,
             )
 
@@ -154,13 +154,14 @@ class _Process:
 
 
 def _end(processes: Sequence[_Process]) -> None:
-    """Ask processes to end as Ctrl-C does, and kill those that do not heed it in time.
+    """Ask processes to end after their steps, and kill those that do not heed it in time.
 
-    A second Ctrl-C kills them at once: they go on from their last checkpoints.
+    By SIGTERM: what a shell starts in the background ignores Ctrl-C, and so do its children. A
+    Ctrl-C meanwhile has them killed at once: they go on from their last checkpoints.
     """
     for each in processes:
         with contextlib.suppress(ProcessLookupError):
-            each.process.send_signal(signal.SIGINT)
+            each.process.send_signal(signal.SIGTERM)
     until = time.monotonic() + GRACE
     try:
         for each in processes:

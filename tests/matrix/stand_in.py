@@ -7,8 +7,8 @@ is not told is `finish`.
     refuse      as by bad input
     die         with status 1 and a few lines
     kill        by SIGKILL, from its own hand
-    wait        waits for Ctrl-C, and then ends as a run does, or for a minute
-    deaf        the same, but for Ctrl-C
+    wait        waits for SIGTERM, and then ends as a run does, or for a minute
+    deaf        waits, and heeds neither that nor Ctrl-C
     nothing     well, without a finished run
 """
 
@@ -96,17 +96,18 @@ def kill(*_: Any) -> int:
 
 def wait(folder: Path, run: dict[str, Any]) -> int:
     def end(*_: Any) -> None:
-        write(folder, {**run, "status": "interrupted"})
-        raise SystemExit(130)
+        write(folder, {**run, "status": "terminated"})
+        raise SystemExit(143)
 
-    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
     (folder / "waits").touch()
     time.sleep(60)
     return 0
 
 
 def deaf(folder: Path, _: dict[str, Any]) -> int:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     (folder / "waits").touch()
     time.sleep(60)
     return 0

@@ -1,4 +1,4 @@
-"""Processes of stand-in programs: retries, shares of the processors, locks, the end by Ctrl-C."""
+"""Processes of stand-in programs: retries, shares of the processors, locks, the end."""
 
 from __future__ import annotations
 
@@ -142,13 +142,13 @@ def is_there(pid: int) -> bool:
     return True
 
 
-def test_whoever_leaves_early_has_the_runs_end_as_by_ctrl_c(
+def test_whoever_leaves_early_has_the_runs_end_as_they_do(
     tmp_path: Path, two: list[Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tell(tmp_path, monkeypatch, {FIRST: ["wait"], SECOND: ["wait"]})
     assert left_early(two, tmp_path / "runs") < 30
     found = [run_of(tmp_path / "runs", name)["status"] for name in NAMES]
-    assert found == ["interrupted", "interrupted"]
+    assert found == ["terminated", "terminated"]
     assert not any(map(is_there, pids(tmp_path / "runs")))
 
 

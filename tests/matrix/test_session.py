@@ -235,7 +235,7 @@ def test_an_end_by_ctrl_c_is_written_down_and_gone_on_with(
     with pytest.raises(KeyboardInterrupt):
         carry_out(tmp_path)
     assert statuses(tmp_path) == {FIRST: ("interrupted", 1), SECOND: ("waiting", 0)}
-    assert run_of(tmp_path / "runs", FIRST)["status"] == "interrupted"
+    assert run_of(tmp_path / "runs", FIRST)["status"] == "terminated"
     assert not is_there(run_of(tmp_path / "runs", FIRST)["parts"][0]["pid"])
     monkeypatch.setattr(machine.Machine, "carry_out", real)
     carry_out(tmp_path)

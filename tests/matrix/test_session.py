@@ -178,10 +178,11 @@ def test_as_many_runs_at_once_as_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A run's last bits depend on its share of the processors."""
+    usual = machine.Machine().room + 1  # which nothing but the record says
     tell(tmp_path, monkeypatch, {FIRST: ["nothing"]})
-    carry_out(tmp_path, at_once=2)
+    carry_out(tmp_path, at_once=usual)
     carry_out(tmp_path, at_once=None, quiet=False)
-    assert record(tmp_path)["at_once"] == 2
+    assert record(tmp_path)["at_once"] == usual
     assert session.OTHER_SHARE not in capsys.readouterr().err
     tell(tmp_path, monkeypatch, {FIRST: ["nothing"]})
     (tmp_path / "runs" / FIRST / "run.json").write_text('{"parts": [], "status": "running"}')

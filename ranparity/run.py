@@ -72,6 +72,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "they compute: less memory, longer steps",
     )
     add(
+        "--accumulate",
+        type=int,
+        metavar="N",
+        help="compute each batch as N parts, one after the other, and add up their gradients: less "
+        "memory, the update of the whole batch up to rounding; but batch normalisation takes its "
+        "statistics of each part, and its moving statistics move once a part, so N times a step "
+        "(default: 1)",
+    )
+    add(
         "--twin",
         type=int,
         metavar="N",

@@ -328,6 +328,10 @@ def stopped(finished: tuple[Path, Any], tmp_path: Path) -> Path:
             "--weights: the run in {stopped} began with weights from the tape: leave it out",
         ),
         (["--remat"], "--remat: the run in {stopped} began without it: leave it out"),
+        (
+            ["--accumulate", "4"],
+            "--accumulate: expected 1, which the run in {stopped} began with. Received: 4",
+        ),
         (["--twin", "1"], "--twin: the run in {stopped} began as no twin: leave it out"),
         (["--out", "elsewhere"], "--resume RUN goes on in that folder: leave --out out"),
         (
@@ -374,6 +378,18 @@ def test_a_run_goes_on_with_parts_computed_twice_if_it_began_so(
     damaged(stopped, remat=True)
     assert run.main(["--resume", str(stopped), "--backend", "torch", *given]) == 2
     assert [plan.remat for plan in plans] == [False, True]
+
+
+@pytest.mark.parametrize("given", [[], ["--accumulate", "4"]])
+def test_a_run_goes_on_in_parts_if_it_began_so(
+    given: list[str], stopped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[Plan] = []
+    monkeypatch.setattr(session, "train", lambda plan, **_: plans.append(plan) or 1 / 0)
+    damaged(stopped, accumulate={"parts": 4, "batch_statistics": "of each part"})
+    with pytest.raises(ZeroDivisionError):
+        run.main(["--resume", str(stopped), "--backend", "torch", *given])
+    assert [plan.accumulate for plan in plans] == [4]
 
 
 @pytest.mark.parametrize("given", [[], ["--twin", "3"]])
@@ -464,6 +480,10 @@ def test_a_record_that_is_no_run_does_not_go_on(
         damaged(stopped, **whole)
     damaged(stopped, remat="no")
     assert refused() == "expected remat of type bool. Received: 'no'"
+    for wrong in (3, {"parts": 0}, {"parts": 1.5}, {}):
+        damaged(stopped, **{**whole, "accumulate": wrong})
+        assert "expected accumulate.parts to be a whole number, 1 or more. " in refused()
+    damaged(stopped, **whole)
     for wrong in ("x", -1, True, 1.5):
         damaged(stopped, **{**whole, "remat": False, "twin": wrong})
         told = f"expected twin to be a whole number, 0 or more. Received: {wrong!r}"
@@ -544,6 +564,12 @@ def test_a_record_that_is_no_run_does_not_go_on(
         ),
         (["--checkpoint-every", "0"], "--checkpoint-every: expected 1 or more. Received: 0"),
         (["--twin", "0"], "--twin: expected 1 or more. Received: 0"),
+        (["--accumulate", "0"], "--accumulate: expected 1 or more. Received: 0"),
+        (
+            ["--accumulate", "3"],
+            "--accumulate: expected a number that divides the batch of 64 images of stage train. "
+            "Received: 3",
+        ),
         (
             ["--padding", "33"],
             "padding: expected 0 to 32, the side of an image of digits. Received: 33",

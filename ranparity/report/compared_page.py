@@ -105,8 +105,8 @@ def _recipe(found: Compared) -> Iterator[Block]:
     run = found.given.runs[0]
     task, planned = run.task, run.planned_steps
     steps = "" if planned is None else f", {plural(planned, 'step')} planned"
-    how = f"recipe {task.recipe_name}, seed {task.seed}, {task.precision}{steps}"
-    yield Paragraph(text(f"The same: {task.model} on {data_in_words(task)}, {how}."), "pass")
+    same = f"The same: {task.model} on {data_in_words(task)}, {task.how}{steps}."
+    yield Paragraph(text(same), "pass")
 
 
 def _environment(found: Compared) -> Iterator[Block]:

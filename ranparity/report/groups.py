@@ -44,8 +44,7 @@ class Group:
             known = (f"{run.model} on {run.data}" for run in self.failed if run.model and run.data)
             return next(known, "Training")
         task = self.task
-        how = f"recipe {task.recipe_name}, seed {task.seed}, {task.precision}"
-        return f"{task.model} on {data_in_words(task)}, {how}"
+        return f"{task.model} on {data_in_words(task)}, {task.how}"
 
     @property
     def name(self) -> str:
@@ -108,7 +107,7 @@ def _group(task: Task | None, finished: Sequence[FinishedRun], failed: list[Fail
 
 def _order(task: Task) -> tuple[Any, ...]:
     what = (task.data != FIRST, task.data, task.model, task.recipe_name, task.seed, task.precision)
-    return (*what, task.source, task.partial, task.train, task.test, task.recipe)
+    return (*what, task.source, task.partial, task.train, task.test, task.recipe, task.parts)
 
 
 def _likely(run: FailedRun, tasks: Sequence[Task | None]) -> Task | None:

@@ -124,7 +124,18 @@ def _task(fields: Fields) -> Task:
         seed=fields.integer("seed"),
         precision=fields.text("precision"),
         start=_start(fields),
+        parts=_divided(fields),
     )
+
+
+def _divided(fields: Fields) -> int:
+    """Into how many parts steps divide their batches, as the record says; 1 where it is silent."""
+    if not fields.has("accumulate"):
+        return 1
+    parts = fields.fields("accumulate").count("parts")
+    if not parts:
+        raise MalformedError("accumulate: expected 1 or more as parts, found 0")
+    return parts
 
 
 def _start(fields: Fields) -> str:

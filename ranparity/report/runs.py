@@ -25,6 +25,7 @@ class Task:
         seed: Of all randomness.
         precision: Of the weights and of all arithmetic.
         start: The weights that it starts from, in words; empty where they are the tape's.
+        parts: Into how many each step divides its batch, batch statistics being those of a part.
     """
 
     model: str
@@ -38,6 +39,13 @@ class Task:
     seed: int
     precision: str
     start: str = ""
+    parts: int = 1
+
+    @property
+    def how(self) -> str:
+        """How it is trained, in words."""
+        divided = f", batches in {self.parts} parts" if self.parts > 1 else ""
+        return f"recipe {self.recipe_name}, seed {self.seed}, {self.precision}{divided}"
 
 
 @dataclass(frozen=True)

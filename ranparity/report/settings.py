@@ -44,6 +44,7 @@ def recipe(run: FinishedRun) -> dict[str, Any]:
         "data.test": task.test,
         "seed": task.seed,
         "precision": task.precision,
+        "accumulate": task.parts,
         "starting_weights": task.start or TAPE,
         **dict(_flat("recipe", _whole(json.loads(task.recipe)))),
     }

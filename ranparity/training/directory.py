@@ -100,6 +100,11 @@ def check_run(folder: Path, run: dict[str, Any]) -> None:
             )
     if type(found := run.get("remat", False)) is not bool:
         raise InputError(f"{folder / RUN}: expected remat of type bool. Received: {found!r}")
+    if type(found := parts_of(run)) is not int or found < 1:
+        raise InputError(
+            f"{folder / RUN}: expected accumulate.parts to be a whole number, 1 or more. "
+            f"Received: {found!r}"
+        )
     if type(found := run.get("twin", 0)) is not int or found < 0:
         raise InputError(
             f"{folder / RUN}: expected twin to be a whole number, 0 or more. Received: {found!r}"
@@ -109,6 +114,12 @@ def check_run(folder: Path, run: dict[str, Any]) -> None:
             f"{folder / RUN}: expected as precision one of {', '.join(PRECISIONS)}. "
             f"Received: {run['precision']!r}"
         )
+
+
+def parts_of(run: dict[str, Any]) -> Any:
+    """Give into how many parts steps divide their batches, by a `run.json`; 1 if it is silent."""
+    said = run.get("accumulate", {"parts": 1})
+    return said.get("parts") if isinstance(said, dict) else None
 
 
 def read_place(folder: Path) -> dict[str, Any]:

@@ -147,6 +147,7 @@ def _description(plan: Plan, start: Start, part: dict[str, Any]) -> dict[str, An
         "seed": plan.tape.seed,
         "precision": plan.precision,
         **({"remat": True} if plan.remat else {}),
+        **_accumulated(plan),
         **({"twin": plan.twin} if plan.twin else {}),
         "started": part["started"],
         "data": {
@@ -160,6 +161,16 @@ def _description(plan: Plan, start: Start, part: dict[str, Any]) -> dict[str, An
         "environment": part["environment"],
         "parts": [{"first_step": 1, **part}],
     }
+
+
+PART_STATISTICS = "of each part; the moving ones move once a part"  # in the place of once a step
+
+
+def _accumulated(plan: Plan) -> dict[str, Any]:
+    """Give into how many parts steps divide their batches; nothing if they do not."""
+    if plan.accumulate == 1:
+        return {}
+    return {"accumulate": {"parts": plan.accumulate, "batch_statistics": PART_STATISTICS}}
 
 
 def _label_noise(plan: Plan) -> dict[str, Any]:

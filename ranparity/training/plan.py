@@ -54,6 +54,7 @@ class Plan:
         checkpoint_every: Steps from one checkpoint to the next; None is by time alone.
         tensorboard: Whether to write numbers for TensorBoard.
         remat: Whether steps compute parts of the net twice, to need less memory.
+        accumulate: Into how many parts a step divides its batch, to need less memory.
         twin: Which of the run's twins this is, from 1; 0 is the run itself.
     """
 
@@ -72,6 +73,7 @@ class Plan:
     checkpoint_every: int | None = None
     tensorboard: bool = False
     remat: bool = False
+    accumulate: int = 1
     twin: int = 0
 
     @cached_property
@@ -139,6 +141,16 @@ def check_stages(entry: Entry, recipe: Recipe) -> None:
             raise InputError(
                 f"recipe {recipe.name}: expected stages named by letters, digits, - and _, and "
                 f"none of them final. Received: {stage.name!r}"
+            )
+
+
+def check_parts(recipe: Recipe, parts: int) -> None:
+    """Raise `InputError` unless every batch of a recipe can be divided into so many equal parts."""
+    for stage in recipe.stages:
+        if stage.batch_size % parts:
+            raise InputError(
+                f"--accumulate: expected a number that divides the batch of {stage.batch_size} "
+                f"images of stage {stage.name}. Received: {parts}"
             )
 
 

@@ -55,6 +55,8 @@ def place_of(args: argparse.Namespace) -> tuple[Path, dict[str, Any] | None]:
         )
     if args.twin is not None and args.twin < 1:
         raise InputError(f"--twin: expected 1 or more. Received: {args.twin}")
+    if args.accumulate is not None and args.accumulate < 1:
+        raise InputError(f"--accumulate: expected 1 or more. Received: {args.accumulate}")
     if args.resume is not None and args.overwrite:
         raise InputError("--resume and --overwrite: expected one of them: go on, or start again")
     if args.resume:
@@ -80,7 +82,7 @@ def _new(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]:
     """Plan a run from its first step."""
     from ranparity.data.tape import Tape
     from ranparity.training import weights
-    from ranparity.training.plan import check_stages
+    from ranparity.training.plan import check_parts, check_stages
 
     entry = zoo.entry(args.model or MODEL)
     tape = Tape(SEED if args.seed is None else args.seed)
@@ -94,6 +96,7 @@ def _new(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]:
         name, why = recipe.default(entry.name, dataset.name)
     how = options.overridden(recipe.named(name), args)
     check_stages(entry, how)
+    check_parts(how, args.accumulate or 1)
     made = _plan(
         args,
         entry=entry,
@@ -108,12 +111,14 @@ def _new(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]:
         checkpoint_every=args.checkpoint_every,
         overwrite=args.overwrite,
         remat=args.remat,
+        accumulate=args.accumulate or 1,
         twin=args.twin or 0,
     )
     lines = [
         f"{entry.name} on {dataset.source}: {made.steps} steps of {_sizes(how)} images, "
         f"seed {tape.seed}",
         *_twin_line(made),
+        *_parts_line(made),
         f"recipe {name} ({why})",
         *_stage_lines(made),
         f"backend {backend} ({reason})",
@@ -127,6 +132,13 @@ def _twin_line(made: Plan) -> list[str]:
     if not made.twin:
         return []
     return [f"twin {made.twin}: each trained weight begins one unit in the last place off"]
+
+
+def _parts_line(made: Plan) -> list[str]:
+    """Say what a divided batch means; nothing of one that is not."""
+    if made.accumulate == 1:
+        return []
+    return [f"each batch in {made.accumulate} parts: batch statistics are those of a part"]
 
 
 def _stage_lines(made: Plan) -> list[str]:
@@ -161,6 +173,8 @@ def _continued(
     remat = earlier.get("remat", False)
     if args.remat and not remat:
         raise InputError(f"--remat: the run in {folder} began without it: leave it out")
+    accumulate = directory.parts_of(earlier)
+    _same("--accumulate", args.accumulate, accumulate, folder)
     twin = earlier.get("twin", 0)
     if args.twin and args.twin != twin:
         began = f"as twin {twin}" if twin else "as no twin"
@@ -199,6 +213,7 @@ def _continued(
         checkpoint_every=every,
         earlier=earlier,
         remat=remat,
+        accumulate=accumulate,
         twin=twin,
     )
     return made, [f"going on with {folder}", f"backend {backend} ({reason})"]

@@ -154,7 +154,9 @@ class _Session:
         """Train a stage from where it is to its end; the model has its weights then."""
         stage, steps = segment.stage, self._record.steps
         update = Update(stage.update, stage.momentum, stage.weight_decay)
-        trainer = self._backend.trainer(self._model, update, remat=self._plan.remat)
+        trainer = self._backend.trainer(
+            self._model, update, remat=self._plan.remat, accumulate=self._plan.accumulate
+        )
         done = sum(step.stage == stage.name for step in steps)
         if done and self._saved:
             trainer.restore(self._saved.weights, self._saved.slots)

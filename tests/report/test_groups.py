@@ -22,6 +22,7 @@ def test_one_task_is_one_group() -> None:
 OTHERS: list[dict[str, Any]] = [
     {"seed": 1},
     {"precision": "float64"},
+    {"accumulate": {"parts": 4}},
     {"model": "narrow"},
     {"recipe": samples.RECIPE | {"novelty": 4}},
     *(
@@ -40,6 +41,11 @@ OTHERS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("changes", OTHERS, ids=str)
 def test_what_is_done_in_another_way_is_another_task(changes: dict[str, Any]) -> None:
     assert sorted(len(group.finished) for group in groups(read(jax_run(**changes)))) == [1, 2]
+
+
+def test_parts_of_batches_are_in_the_title() -> None:
+    (other,) = groups(read(jax_run(accumulate={"parts": 4})))[1:]
+    assert other.title.endswith("seed 0, float32, batches in 4 parts")
 
 
 def with_twin(**changes: Any) -> samples.Files:

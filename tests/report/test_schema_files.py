@@ -80,7 +80,11 @@ def altered() -> dict[str, Any]:
 
 def trained() -> dict[str, Any]:
     stage = {"name": "train", "part": "whole", "starting_weights": "tape"}
-    return schema.versioned(samples.run("torch") | {"remat": True, "twin": 0, "stages": [stage]})
+    return schema.versioned(
+        samples.run("torch")
+        | {"remat": True, "twin": 0, "stages": [stage]}
+        | {"accumulate": {"parts": 4, "batch_statistics": "of each part"}}
+    )
 
 
 def killed() -> dict[str, Any]:

@@ -21,6 +21,7 @@ OTHERS = {  # of a run.json, and what then differs
     "test": ({"data": samples.DATA | {"test": 3}}, "data.test"),
     "seed": ({"seed": 1}, "seed"),
     "precision": ({"precision": "float64"}, "precision"),
+    "parts": ({"accumulate": {"parts": 4}}, "accumulate"),
     "planned steps": ({"planned_steps": 99}, "planned_steps"),
     "start": ({"starting_weights": {"file": "a.weights.h5"}}, "starting_weights"),
     "recipe": ({"recipe": samples.RECIPE | {"name": "other"}}, "recipe.name"),

@@ -128,9 +128,9 @@ def test_what_is_computed_twice_is_recorded_and_trains_to_the_same_bits(
     backend = backends.loaded("torch")
     trainer = backend.trainer
 
-    def spied(*given: Any, remat: bool) -> Any:
+    def spied(*given: Any, remat: bool, **how: Any) -> Any:
         asked.append(remat)
-        return trainer(*given, remat=remat)
+        return trainer(*given, remat=remat, **how)
 
     monkeypatch.setattr(backend, "trainer", spied)
     plain, run = (
@@ -142,6 +142,31 @@ def test_what_is_computed_twice_is_recorded_and_trains_to_the_same_bits(
     assert asked == [True, True], "once a stage"
     for name in ("final_weights_digest", "final_slots_digest", "test_loss"):
         assert run[name] == plain[name]
+
+
+@pytest.mark.parametrize("remat", [False, True])
+def test_a_batch_in_parts_is_recorded_as_such(remat: bool, calm: Path, tmp_path: Path) -> None:
+    """Batch statistics are those of a part, and the moving ones move twice a step."""
+    plain = directory.read_run(calm)
+    run = directory.read_run(trained(planned(tmp_path, accumulate=2, remat=remat)))
+    said = "of each part; the moving ones move once a part"
+    assert run["accumulate"] == {"parts": 2, "batch_statistics": said}
+    assert "accumulate" not in plain
+    for name in ("recipe", "steps", "tape_digest", "initial_weights_digest"):
+        assert run[name] == plain[name]
+    assert run["final_weights_digest"] != plain["final_weights_digest"]
+    assert run["test_loss"] == pytest.approx(plain["test_loss"], rel=0.5)
+
+
+@pytest.mark.parametrize("step", [1, 6])
+def test_a_batch_in_parts_goes_on_in_parts(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = trained(planned(tmp_path / "whole", accumulate=2))
+    plan = planned(tmp_path / "killed", accumulate=2)
+    earlier = killed(plan, step, monkeypatch)
+    session.train(replace(plan, earlier=earlier), quiet=True, warn=lambda _: None)
+    assert differences(whole, plan.folder) == []
 
 
 def test_a_twin_is_recorded_as_one_and_trains_a_little_off(calm: Path, tmp_path: Path) -> None:

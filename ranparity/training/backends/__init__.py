@@ -87,7 +87,9 @@ class Backend(Protocol):
     def device(self) -> str:
         """Say what computes: `cpu`, or a GPU's name."""
 
-    def trainer(self, model: Model, update: Update, *, remat: bool = False) -> Trainer:
+    def trainer(
+        self, model: Model, update: Update, *, remat: bool = False, accumulate: int = 1
+    ) -> Trainer:
         """Start to train a model, with logits as its outputs, from the values that it has.
 
         Args:
@@ -95,6 +97,8 @@ class Backend(Protocol):
             update: How its variables move.
             remat: Whether a step computes parts of the net twice, in place of keeping what they
                 compute until it has their gradients: less memory, longer steps.
+            accumulate: Into how many parts a batch is divided, whose gradients a step adds up: less
+                memory again; see `apart`.
         """
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ranparity import memory
 from ranparity.training import variables
-from ranparity.training.backends import compiled
+from ranparity.training.backends import apart, compiled
 from ranparity.training.backends.bookkeeping import Bookkeeping
 from ranparity.training.backends.lean import Flat, Lean
 from ranparity.training.update import Arithmetic, Update
@@ -54,18 +54,20 @@ def device() -> str:
     return str(jax.devices()[0].device_kind)
 
 
-def trainer(model: Model, update: Update, *, remat: bool = False) -> JaxTrainer:
+def trainer(
+    model: Model, update: Update, *, remat: bool = False, accumulate: int = 1
+) -> JaxTrainer:
     """Start to train a model."""
-    return JaxTrainer(model, update, remat=remat)
+    return JaxTrainer(model, update, remat=remat, accumulate=accumulate)
 
 
 class JaxTrainer:
     """A model in training; its variables are kept here and given back to Keras by `finish`."""
 
-    def __init__(self, model: Model, update: Update, *, remat: bool) -> None:
+    def __init__(self, model: Model, update: Update, *, remat: bool, accumulate: int) -> None:
         import jax
 
-        self._jax = jax
+        self._jax, self._parts = jax, accumulate
         self._lean = Lean(model, recompute=_recompute if remat else None)
         self._books = Bookkeeping(model, update)
         values = {name: np.asarray(v.value) for name, v in self._books.variables.items()}
@@ -76,6 +78,10 @@ class JaxTrainer:
         arithmetic = Arithmetic(jax.numpy.sqrt)
         self._move = jax.jit(functools.partial(update, arithmetic=arithmetic))  # once a shape
         self._step = jax.jit(self._traced_step, donate_argnums=(0, 1, 2))
+        self._differentiate = jax.jit(self._differentiated)
+        self._update = jax.jit(self._updated, donate_argnums=(0, 2))
+        self._add = jax.jit(_sums, donate_argnums=(0,))
+        self._multiply = jax.jit(_products, donate_argnums=(0,))
         self._infer = jax.jit(self._traced_logits)
 
     def step(
@@ -85,6 +91,8 @@ class JaxTrainer:
         scalars: Sequence[float],
     ) -> float:
         """Take one step; see `Trainer.step`."""
+        if self._parts > 1:
+            return apart.step(self, images, targets, scalars, self._parts)
         self._weights, self._others, self._slots, loss = self._step(
             self._weights,
             self._others,
@@ -93,6 +101,28 @@ class JaxTrainer:
             tuple(self._books.floats(scalars)),
         )
         return float(loss)
+
+    def gradients(self, images: NDArray[Any], targets: NDArray[Any]) -> tuple[float, list[Any]]:
+        """Give a loss and its gradients; see `Separable.gradients`."""
+        batch = self._books.batch(images, targets)
+        loss, self._others, gradients = self._differentiate(self._weights, self._others, *batch)
+        return float(loss), gradients
+
+    def added(self, one: list[Any], other: list[Any]) -> list[Any]:
+        """Give the sums of gradients."""
+        found: list[Any] = self._add(one, other)
+        return found
+
+    def multiplied(self, gradients: list[Any], factor: float) -> list[Any]:
+        """Give gradients times a factor."""
+        found: list[Any] = self._multiply(gradients, *self._books.floats((factor,)))
+        return found
+
+    def move(self, gradients: list[Any], scalars: Sequence[float]) -> None:
+        """Update all weights and their slots."""
+        self._weights, self._slots = self._update(
+            self._weights, gradients, self._slots, tuple(self._books.floats(scalars))
+        )
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[Any]:
         """Give the outputs in inference mode; see `Trainer.logits`."""
@@ -145,13 +175,31 @@ class JaxTrainer:
         scalars: tuple[Any, ...],
     ) -> tuple[list[Any], list[Any], list[Any], Any]:
         """Forward, backward and update; gives the three lists after the step, and the loss."""
+        loss, others, gradients = self._differentiated(weights, others, images, targets)
+        weights, slots = self._updated(weights, gradients, slots, scalars)
+        return weights, others, slots, loss
+
+    def _differentiated(
+        self, weights: list[Any], others: list[Any], images: Any, targets: Any
+    ) -> tuple[Any, list[Any], list[Any]]:
+        """Forward and backward: the loss, the statistics after it, and its gradients."""
         differentiate = self._jax.value_and_grad(self._loss, has_aux=True)
         (loss, others), gradients = differentiate(weights, others, images, targets)
+        return loss, others, gradients
+
+    def _updated(
+        self,
+        weights: list[Any],
+        gradients: list[Any],
+        slots: list[Any],
+        scalars: tuple[Any, ...],
+    ) -> tuple[list[Any], list[Any]]:
+        """The update: weights and slots after it."""
         updated = [
             self._move(weight, gradient, kept, scalars)
             for weight, gradient, kept in zip(weights, gradients, slots, strict=True)
         ]
-        return [new for new, _ in updated], others, [kept for _, kept in updated], loss
+        return [new for new, _ in updated], [kept for _, kept in updated]
 
     def _loss(
         self, weights: list[Any], others: list[Any], images: Any, targets: Any
@@ -173,6 +221,14 @@ class JaxTrainer:
     def _traced_logits(self, weights: list[Any], others: list[Any], images: Any) -> Any:
         with self._lean.running(training=False):
             return self._books.model.stateless_call(weights, others, images, training=False)[0]
+
+
+def _sums(one: list[Any], other: list[Any]) -> list[Any]:
+    return [a + b for a, b in zip(one, other, strict=True)]
+
+
+def _products(gradients: list[Any], factor: Any) -> list[Any]:
+    return [gradient * factor for gradient in gradients]
 
 
 def _recompute(function: Flat) -> Flat:

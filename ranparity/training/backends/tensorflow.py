@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranparity.training import variables
+from ranparity.training.backends import apart
 from ranparity.training.backends.bookkeeping import Bookkeeping
 from ranparity.training.backends.lean import Lean
 from ranparity.training.backends.startup import is_error, stderr_filtered
@@ -51,23 +52,27 @@ def device() -> str:
     return "cpu"
 
 
-def trainer(model: Model, update: Update, *, remat: bool = False) -> TensorFlowTrainer:
+def trainer(
+    model: Model, update: Update, *, remat: bool = False, accumulate: int = 1
+) -> TensorFlowTrainer:
     """Start to train a model."""
-    return TensorFlowTrainer(model, update, remat=remat)
+    return TensorFlowTrainer(model, update, remat=remat, accumulate=accumulate)
 
 
 class TensorFlowTrainer:
     """A model in training; its weights are the Keras variables, updated by the step's graph."""
 
-    def __init__(self, model: Model, update: Update, *, remat: bool) -> None:
+    def __init__(self, model: Model, update: Update, *, remat: bool, accumulate: int) -> None:
         import tensorflow as tf
 
-        self._tf = tf
+        self._tf, self._parts = tf, accumulate
         self._lean = Lean(model, recompute=tf.recompute_grad if remat else None)
         self._books = Bookkeeping(model, update)
         self._weights = [self._books.variables[name].value for name in self._books.trainable]
         self._slots = [[tf.Variable(slot) for slot in slots] for slots in self._books.empty_slots()]
         self._step = tf.function(self._traced_step)
+        self._differentiate = tf.function(self._differentiated)
+        self._update = tf.function(self._updated)
         self._infer = tf.function(lambda images: self._lean(images, training=False))
 
     def step(
@@ -77,8 +82,28 @@ class TensorFlowTrainer:
         scalars: Sequence[float],
     ) -> float:
         """Take one step; see `Trainer.step`."""
+        if self._parts > 1:
+            return apart.step(self, images, targets, scalars, self._parts)
         batch = self._constants(self._books.batch(images, targets))
         return float(self._step(*batch, tuple(self._constants(scalars))))
+
+    def gradients(self, images: NDArray[Any], targets: NDArray[Any]) -> tuple[float, list[Any]]:
+        """Give a loss and its gradients; see `Separable.gradients`."""
+        batch = self._constants(self._books.batch(images, targets))
+        loss, gradients = self._differentiate(*batch)
+        return float(loss), gradients
+
+    def added(self, one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
+        """Give the sums of gradients."""
+        return [a + b for a, b in zip(one, other, strict=True)]
+
+    def multiplied(self, gradients: Sequence[Any], factor: float) -> list[Any]:
+        """Give gradients times a factor."""
+        return [gradient * factor for gradient in gradients]
+
+    def move(self, gradients: Sequence[Any], scalars: Sequence[float]) -> None:
+        """Update all weights and their slots."""
+        self._update(gradients, tuple(self._constants(scalars)))
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[Any]:
         """Give the outputs in inference mode; see `Trainer.logits`."""
@@ -118,16 +143,26 @@ class TensorFlowTrainer:
 
     def _traced_step(self, images: Any, targets: Any, scalars: tuple[Any, ...]) -> Any:
         """Build the graph of forward, backward and update; gives the loss."""
+        loss, gradients = self._differentiated(images, targets)
+        self._updated(gradients, scalars)
+        return loss
+
+    def _differentiated(self, images: Any, targets: Any) -> tuple[Any, list[Any]]:
+        """Build the graph of forward and backward: the loss and its gradients."""
         tf = self._tf
         with tf.GradientTape() as tape:
             logits = self._lean(images, training=True)
             loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
             for penalty in self._books.model.losses:  # of this call: each begins with none
                 loss += penalty
-        gradients, arithmetic = tape.gradient(loss, self._weights), Arithmetic(tf.sqrt)
+        return loss, tape.gradient(loss, self._weights)
+
+    def _updated(self, gradients: Sequence[Any], scalars: tuple[Any, ...]) -> None:
+        """Build the graph of the update."""
         if self._books.update.nesterov is not None:
             self._move_all(gradients, *scalars)
-            return loss
+            return
+        arithmetic = Arithmetic(self._tf.sqrt)
         for weight, gradient, slots in zip(self._weights, gradients, self._slots, strict=True):
             before = tuple(slot.read_value() for slot in slots)
             moved, after = self._books.update(
@@ -136,7 +171,6 @@ class TensorFlowTrainer:
             weight.assign(moved)
             for slot, value in zip(slots, after, strict=True):
                 slot.assign(value)
-        return loss
 
     def _move_all(self, gradients: Sequence[Any], rate: Any) -> None:
         """Update all weights and velocities with TensorFlow's own step, which is Caffe's rule.

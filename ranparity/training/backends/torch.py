@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranparity.training import variables
+from ranparity.training.backends import apart
 from ranparity.training.backends.bookkeeping import Bookkeeping
 from ranparity.training.backends.lean import Flat, Lean
 from ranparity.training.update import Arithmetic, Update
@@ -50,18 +51,20 @@ def device() -> str:
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
 
-def trainer(model: Model, update: Update, *, remat: bool = False) -> TorchTrainer:
+def trainer(
+    model: Model, update: Update, *, remat: bool = False, accumulate: int = 1
+) -> TorchTrainer:
     """Start to train a model."""
-    return TorchTrainer(model, update, remat=remat)
+    return TorchTrainer(model, update, remat=remat, accumulate=accumulate)
 
 
 class TorchTrainer:
     """A model in training; its weights are the Keras variables themselves, updated in place."""
 
-    def __init__(self, model: Model, update: Update, *, remat: bool) -> None:
+    def __init__(self, model: Model, update: Update, *, remat: bool, accumulate: int) -> None:
         import torch
 
-        self._torch = torch
+        self._torch, self._parts = torch, accumulate
         self._lean = Lean(model, overwrites=True, recompute=_recompute if remat else None)
         self._books = Bookkeeping(model, update)
         self._weights = [self._books.variables[name].value for name in self._books.trainable]
@@ -78,20 +81,33 @@ class TorchTrainer:
         scalars: Sequence[float],
     ) -> float:
         """Take one step; see `Trainer.step`."""
-        torch = self._torch
-        images, targets = self._books.batch(images, targets)
-        logits = self._lean(self._tensor(images), training=True)
-        loss = torch.nn.functional.cross_entropy(logits, self._tensor(targets))
-        for penalty in self._books.model.losses:  # of this call: each begins with none
-            loss = loss + penalty
-        gradients = torch.autograd.grad(loss, self._weights)
-        with torch.no_grad():
+        if self._parts > 1:
+            return apart.step(self, images, targets, scalars, self._parts)
+        loss, gradients = self._differentiated(images, targets)
+        self.move(gradients, scalars)
+        return float(loss.detach())
+
+    def gradients(self, images: NDArray[Any], targets: NDArray[Any]) -> tuple[float, Sequence[Any]]:
+        """Give a loss and its gradients; see `Separable.gradients`."""
+        loss, gradients = self._differentiated(images, targets)
+        return float(loss.detach()), gradients
+
+    def added(self, one: Sequence[Any], other: Sequence[Any]) -> Sequence[Any]:
+        """Give the sums of gradients."""
+        return [a.add_(b) for a, b in zip(one, other, strict=True)]
+
+    def multiplied(self, gradients: Sequence[Any], factor: float) -> Sequence[Any]:
+        """Give gradients times a factor."""
+        return [gradient.mul_(factor) for gradient in gradients]
+
+    def move(self, gradients: Sequence[Any], scalars: Sequence[float]) -> None:
+        """Update all weights and their slots."""
+        with self._torch.no_grad():
             if self._books.update.nesterov is None:
                 for index, gradient in enumerate(gradients):
                     self._move(index, gradient, scalars)
             else:
                 self._move_all(gradients, *scalars)
-        return float(loss.detach())
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[Any]:
         """Give the outputs in inference mode; see `Trainer.logits`."""
@@ -120,6 +136,18 @@ class TorchTrainer:
     def finish(self) -> Model:
         """Give the Keras model, which has the present variables all along."""
         return self._books.model
+
+    def _differentiated(
+        self, images: NDArray[Any], targets: NDArray[Any]
+    ) -> tuple[Any, Sequence[Any]]:
+        """Forward and backward: the loss and its gradients."""
+        torch = self._torch
+        images, targets = self._books.batch(images, targets)
+        logits = self._lean(self._tensor(images), training=True)
+        loss = torch.nn.functional.cross_entropy(logits, self._tensor(targets))
+        for penalty in self._books.model.losses:  # of this call: each begins with none
+            loss = loss + penalty
+        return loss, torch.autograd.grad(loss, self._weights)
 
     def _move(self, index: int, gradient: Any, scalars: Sequence[float]) -> None:
         """Update one weight and its slots."""

@@ -98,6 +98,13 @@ def statistics(session: nox.Session) -> None:
 
 
 @nox.session
+def devices(session: nox.Session) -> None:
+    """Runs on two devices of each backend, and by torchrun; two minutes."""
+    install(session, "all,dev")
+    session.run("pytest", "-n0", *(session.posargs or ["tests/training/on_devices.py"]))
+
+
+@nox.session
 def ray(session: nox.Session) -> None:
     """Carries many runs out on a Ray cluster of this machine, one killed; three minutes."""
     install(session, "all,dev,ray")

@@ -30,7 +30,7 @@ from ranparity.commands import (
     shapes,
     statistics,
 )
-from ranparity.errors import InputError, TerminatedError, printable
+from ranparity.errors import InputError, LostDeviceError, TerminatedError, printable
 
 COMMANDS = (
     models,
@@ -86,6 +86,8 @@ def guarded(arguments: argparse.Namespace) -> int:
         return 0
     except InputError as error:
         return _ended(str(error), 2)
+    except LostDeviceError as error:
+        return _ended(str(error), 75)
     except OSError as error:
         return _ended(printable(str(error)), 2)
     except TerminatedError:

@@ -1,4 +1,4 @@
-"""The one exception that means bad input."""
+"""The exceptions that the command line turns into a line: bad input, and what ends a run."""
 
 from __future__ import annotations
 
@@ -36,3 +36,14 @@ def shown(value: Any) -> str:
 
 class TerminatedError(KeyboardInterrupt):
     """SIGTERM has ended the work, as Ctrl-C does."""
+
+
+class LostDeviceError(RuntimeError):
+    """One of several devices that compute a step has been lost; the run can be gone on with.
+
+    The message is one line. The command line prints it and exits with status 75, which is BSD's
+    EX_TEMPFAIL: the same command may succeed the next time.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(" ".join(message.split())))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ranparity.errors import InputError
+from ranparity.errors import InputError, LostDeviceError
 from ranparity.training import backends, options, planning, recipe
 from ranparity.training.planning import DATA, MODEL, SEED
 
@@ -28,7 +29,8 @@ the digests in the run's run.json prove it. A run that ends early, however it en
 EPILOG = """\
 The run directory holds run.json (what ran, where, digests, result), steps.jsonl (a line a step),
 epochs.csv (a row an epoch), normalisation.npz, final.weights.h5, STAGE.weights.h5 of each earlier
-stage, and checkpoints. Exit status: 0 done, 2 bad input, 130 interrupted, 143 terminated.
+stage, and checkpoints. Exit status: 0 done, 2 bad input, 75 one of several devices was lost, 130
+interrupted, 143 terminated.
 """
 
 
@@ -81,6 +83,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: 1)",
     )
     add(
+        "--devices",
+        type=int,
+        metavar="N",
+        help="compute each batch on N devices together, a part each: GPUs where the framework sees "
+        "some, else parts of the CPU; the update is that of one device up to rounding, batch "
+        "statistics included; a run may go on with another number (default: 1)",
+    )
+    add(
         "--twin",
         type=int,
         metavar="N",
@@ -126,6 +136,8 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         InputError: The arguments are bad, or the record cannot be written.
     """
+    if backends.rank():
+        return _follow(args)
     folder, earlier = planning.place_of(args)
     if earlier and earlier.get("status") == "finished":
         try:
@@ -141,7 +153,7 @@ def execute(args: argparse.Namespace) -> int:
         from ranparity.training.session import train
 
         record = train(checked, quiet=args.quiet, warn=_warn, tell=partial(_say, args))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, LostDeviceError):
         if (folder / "run.json").exists():
             _say(args, f"go on with: ranparity run --resume {shlex.quote(str(folder))}")
         raise
@@ -149,6 +161,17 @@ def execute(args: argparse.Namespace) -> int:
         where = error.filename or checked.folder
         raise InputError(f"{where}: cannot be written: {error.strerror or error}") from error
     print(_shown(args, record.run, record.folder))
+    return 0
+
+
+def _follow(args: argparse.Namespace) -> int:
+    """Compute parts of batches for the first of the processes that torchrun has started."""
+    name, _ = backends.choose(args.backend, os.environ)
+    if name == "torch":
+        backend, _ = backends.start(name, devices=backends.launched())
+        from ranparity.training.backends import torch_replicas
+
+        torch_replicas.follow(backend)
     return 0
 
 

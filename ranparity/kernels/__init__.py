@@ -14,11 +14,16 @@ from typing import Any
 
 import keras
 
-from ranparity.kernels import plain
+from ranparity.kernels import plain, replicas
+
+AGREED = ("batch_normalization",)
+"""What replicas compute in the plain form, in which they agree on means."""
 
 
 def kernel(name: str) -> Callable[..., Any]:
     """Returns the running backend's form of an operation of kernels/plain.py."""
+    if name in AGREED and replicas.several():
+        return getattr(plain, name)  # type: ignore[no-any-return]  # as below
     module = f"ranparity.kernels.{keras.backend.backend()}"
     if importlib.util.find_spec(module) is not None:
         own = getattr(importlib.import_module(module), name, None)

@@ -15,6 +15,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from ranparity.kernels import replicas
+
 Pair = tuple[int, int]
 Pads = tuple[Pair, Pair]
 
@@ -168,13 +170,18 @@ def moving_average(old: Any, new: Any, momentum: float) -> Any:
 def batch_normalization(
     x: Any, gamma: Any, beta: Any, *, epsilon: float, axis: int
 ) -> tuple[Any, Any, Any]:
-    """Normalises with the batch's own mean and biased variance; returns them too, each (C,)."""
+    """Normalises with the batch's own mean and biased variance; returns them too, each (C,).
+
+    The batch is that of all replicas, where there are several.
+    """
     reduced = tuple(a for a in range(len(x.shape)) if a != axis % len(x.shape))
     count = math.prod(x.shape[a] for a in reduced) if None not in x.shape else None
     size = count if count is not None else ops.size(x) / x.shape[axis]
-    mean = ops.sum(x, axis=reduced, keepdims=True) / ops.cast(size, x.dtype)
+    size = ops.cast(size, x.dtype)
+    mean = replicas.mean(ops.sum(x, axis=reduced, keepdims=True) / size)
     centred = x - mean
-    variance = ops.sum(ops.square(centred), axis=reduced, keepdims=True) / ops.cast(size, x.dtype)
+    squares = ops.sum(ops.square(centred), axis=reduced, keepdims=True)
+    variance = replicas.mean(squares / size)
     shape = [1] * len(x.shape)
     shape[axis] = -1
     scale = ops.reshape(gamma, shape) * ops.rsqrt(variance + epsilon)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ranparity.data.batches import Batch, Batches, held_out
 from ranparity.data.dataset import Images, Labels
 from ranparity.data.prefetch import Prefetch
-from ranparity.errors import InputError
+from ranparity.errors import InputError, LostDeviceError
 from ranparity.training import evaluation
 from ranparity.training.backends import Trainer
 from ranparity.training.interrupt import Stop
@@ -90,7 +90,7 @@ class Loop:
         batch = next(ahead)
         rate = self.stage.rate(position)
         scalars, started = self.update.scalars(position, rate), time.perf_counter()
-        loss = self.trainer.step(batch.images, batch.targets, scalars)
+        loss = self._computed(batch, scalars, position)
         computing = time.perf_counter() - started
         step = Step(
             step=self.offset + position + 1,
@@ -107,6 +107,15 @@ class Loop:
         self.progress.step(step)
         self.computing += computing
         self.beside += time.perf_counter() - begun - computing
+
+    def _computed(self, batch: Batch, scalars: Sequence[float], position: int) -> float:
+        """Take the step; where a device has been lost in it, keep what there was before."""
+        try:
+            return self.trainer.step(batch.images, batch.targets, scalars)
+        except LostDeviceError:
+            if position:  # else nothing of this stage is lost
+                self._save()
+            raise
 
     def _test_if_due(self, done: int, last: int) -> None:
         """Test after a whole epoch and at the end, unless it has been done already."""

@@ -55,6 +55,7 @@ class Plan:
         tensorboard: Whether to write numbers for TensorBoard.
         remat: Whether steps compute parts of the net twice, to need less memory.
         accumulate: Into how many parts a step divides its batch, to need less memory.
+        devices: How many compute each batch together, a part each.
         twin: Which of the run's twins this is, from 1; 0 is the run itself.
     """
 
@@ -74,6 +75,7 @@ class Plan:
     tensorboard: bool = False
     remat: bool = False
     accumulate: int = 1
+    devices: int = 1
     twin: int = 0
 
     @cached_property
@@ -144,13 +146,18 @@ def check_stages(entry: Entry, recipe: Recipe) -> None:
             )
 
 
-def check_parts(recipe: Recipe, parts: int) -> None:
-    """Raise `InputError` unless every batch of a recipe can be divided into so many equal parts."""
+def check_parts(recipe: Recipe, parts: int, devices: int) -> None:
+    """Raise `InputError` unless every batch can be divided into equal parts for all devices."""
     for stage in recipe.stages:
+        where = f"the batch of {stage.batch_size} images of stage {stage.name}"
         if stage.batch_size % parts:
             raise InputError(
-                f"--accumulate: expected a number that divides the batch of {stage.batch_size} "
-                f"images of stage {stage.name}. Received: {parts}"
+                f"--accumulate: expected a number that divides {where}. Received: {parts}"
+            )
+        if stage.batch_size // parts % devices:
+            what = f"each of the {parts} parts of {where}" if parts > 1 else where
+            raise InputError(
+                f"--devices: expected a number that divides {what}. Received: {devices}"
             )
 
 

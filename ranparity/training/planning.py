@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ranparity.data.dataset import Dataset
     from ranparity.training.plan import Plan
 
+COUNTS = ("checkpoint_every", "twin", "accumulate", "devices")
 MODEL, DATA, SEED = "attention56-cifar", "digits", 0
 
 
@@ -49,14 +50,7 @@ def place_of(args: argparse.Namespace) -> tuple[Path, dict[str, Any] | None]:
     """
     from ranparity.training.directory import check_folder, read_run
 
-    if args.checkpoint_every is not None and args.checkpoint_every < 1:
-        raise InputError(
-            f"--checkpoint-every: expected 1 or more. Received: {args.checkpoint_every}"
-        )
-    if args.twin is not None and args.twin < 1:
-        raise InputError(f"--twin: expected 1 or more. Received: {args.twin}")
-    if args.accumulate is not None and args.accumulate < 1:
-        raise InputError(f"--accumulate: expected 1 or more. Received: {args.accumulate}")
+    _check_counts(args)
     if args.resume is not None and args.overwrite:
         raise InputError("--resume and --overwrite: expected one of them: go on, or start again")
     if args.resume:
@@ -68,6 +62,15 @@ def place_of(args: argparse.Namespace) -> tuple[Path, dict[str, Any] | None]:
     if check_folder(folder, allowed=args.overwrite or going_on) and going_on:
         return folder, read_run(folder)
     return folder, None
+
+
+def _check_counts(args: argparse.Namespace) -> None:
+    """Raise `InputError` unless each number of something is one, where it is given."""
+    for name in COUNTS:
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"{option}: expected 1 or more. Received: {value}")
 
 
 def _default_folder(args: argparse.Namespace) -> Path:
@@ -96,7 +99,7 @@ def _new(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]:
         name, why = recipe.default(entry.name, dataset.name)
     how = options.overridden(recipe.named(name), args)
     check_stages(entry, how)
-    check_parts(how, args.accumulate or 1)
+    check_parts(how, args.accumulate or 1, _devices(args, backend))
     made = _plan(
         args,
         entry=entry,
@@ -112,6 +115,7 @@ def _new(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]:
         overwrite=args.overwrite,
         remat=args.remat,
         accumulate=args.accumulate or 1,
+        devices=_devices(args, backend),
         twin=args.twin or 0,
     )
     lines = [
@@ -121,7 +125,7 @@ def _new(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]:
         *_parts_line(made),
         f"recipe {name} ({why})",
         *_stage_lines(made),
-        f"backend {backend} ({reason})",
+        f"backend {backend} ({reason}){_on(made)}",
         f"record in {folder}",
     ]
     return made, lines
@@ -139,6 +143,26 @@ def _parts_line(made: Plan) -> list[str]:
     if made.accumulate == 1:
         return []
     return [f"each batch in {made.accumulate} parts: batch statistics are those of a part"]
+
+
+def _devices(args: argparse.Namespace, backend: str) -> int:
+    """Give how many devices compute together: as many as are asked for, or as torchrun started."""
+    started = backends.launched()
+    if not started:
+        return args.devices or 1
+    if backend != "torch":
+        raise InputError(f"torchrun starts processes of PyTorch. Received: --backend {backend}")
+    if args.devices not in (None, started):
+        raise InputError(
+            f"--devices: expected {started}, as many as torchrun has started. Received: "
+            f"{args.devices}"
+        )
+    return started
+
+
+def _on(made: Plan) -> str:
+    """Say on how many devices; nothing of one."""
+    return f", on {made.devices} devices" if made.devices > 1 else ""
 
 
 def _stage_lines(made: Plan) -> list[str]:
@@ -161,7 +185,7 @@ def _continued(
     """Plan to go on with a run as it was begun."""
     from ranparity.data.tape import Tape
     from ranparity.training import directory, weights
-    from ranparity.training.plan import check_stages
+    from ranparity.training.plan import check_parts, check_stages
 
     directory.check_run(folder, earlier)
     place = directory.read_place(folder)
@@ -175,6 +199,7 @@ def _continued(
         raise InputError(f"--remat: the run in {folder} began without it: leave it out")
     accumulate = directory.parts_of(earlier)
     _same("--accumulate", args.accumulate, accumulate, folder)
+    check_parts(begun, accumulate, _devices(args, backend))
     twin = earlier.get("twin", 0)
     if args.twin and args.twin != twin:
         began = f"as twin {twin}" if twin else "as no twin"
@@ -214,9 +239,10 @@ def _continued(
         earlier=earlier,
         remat=remat,
         accumulate=accumulate,
+        devices=_devices(args, backend),
         twin=twin,
     )
-    return made, [f"going on with {folder}", f"backend {backend} ({reason})"]
+    return made, [f"going on with {folder}", f"backend {backend} ({reason}){_on(made)}"]
 
 
 def _plan(args: argparse.Namespace, **parts: Any) -> Plan:

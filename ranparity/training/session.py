@@ -67,7 +67,9 @@ def train(plan: Plan, *, quiet: bool, warn: Warn, tell: Tell = _nobody) -> Recor
 
 def _carry_out(plan: Plan, record: Record, *, quiet: bool, warn: Warn, tell: Tell) -> None:
     """Build the first model, open the record, and train."""
-    backend, switches = backends.start(plan.backend, plan.precision, many_steps=True)
+    backend, switches = backends.start(
+        plan.backend, plan.precision, many_steps=True, devices=plan.devices
+    )
     model = starting.network(plan.entry, plan.recipe.stages[0].part, plan.dataset.classes)
     part = {
         "backend": plan.backend,
@@ -155,7 +157,11 @@ class _Session:
         stage, steps = segment.stage, self._record.steps
         update = Update(stage.update, stage.momentum, stage.weight_decay)
         trainer = self._backend.trainer(
-            self._model, update, remat=self._plan.remat, accumulate=self._plan.accumulate
+            self._model,
+            update,
+            remat=self._plan.remat,
+            accumulate=self._plan.accumulate,
+            devices=self._plan.devices,
         )
         done = sum(step.stage == stage.name for step in steps)
         if done and self._saved:

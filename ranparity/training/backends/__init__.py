@@ -75,20 +75,32 @@ class Trainer(Protocol):
 class Backend(Protocol):
     """A framework: a module of this package."""
 
-    def prepare(self, threads: int, precision: str, *, many_steps: bool) -> dict[str, Any]:
+    def prepare(
+        self, threads: int, precision: str, *, many_steps: bool, devices: int
+    ) -> dict[str, Any]:
         """Set what makes runs repeatable, and give it by name, for the record.
 
         Args:
             threads: Number of threads to compute with, where the framework can be told.
             precision: One of `PRECISIONS`, for what the framework has to be told of it.
             many_steps: Whether what makes steps faster may cost time before the first one.
+            devices: How many are to compute a step together.
+
+        Raises:
+            InputError: There are not so many.
         """
 
     def device(self) -> str:
         """Say what computes: `cpu`, or a GPU's name."""
 
     def trainer(
-        self, model: Model, update: Update, *, remat: bool = False, accumulate: int = 1
+        self,
+        model: Model,
+        update: Update,
+        *,
+        remat: bool = False,
+        accumulate: int = 1,
+        devices: int = 1,
     ) -> Trainer:
         """Start to train a model, with logits as its outputs, from the values that it has.
 
@@ -99,6 +111,8 @@ class Backend(Protocol):
                 compute until it has their gradients: less memory, longer steps.
             accumulate: Into how many parts a batch is divided, whose gradients a step adds up: less
                 memory again; see `apart`.
+            devices: How many compute each batch together, a part each; the gradients are those of
+                the whole batch, batch statistics included (`ranparity.kernels.replicas`).
         """
 
 
@@ -130,7 +144,7 @@ def choose(
 
 
 def start(
-    name: str, precision: str = "float32", *, many_steps: bool = False
+    name: str, precision: str = "float32", *, many_steps: bool = False, devices: int = 1
 ) -> tuple[Backend, dict[str, Any]]:
     """Choose the backend for this process, before Keras is imported, and set its switches.
 
@@ -138,12 +152,14 @@ def start(
         name: One of `NAMES`.
         precision: One of `PRECISIONS`: of the variables, and of all that is computed.
         many_steps: Whether what makes steps faster may cost time before the first one.
+        devices: How many are to compute a step together.
 
     Returns:
         The backend, and the switches by name.
 
     Raises:
-        InputError: This process has imported Keras with another backend.
+        InputError: This process has imported Keras with another backend, or there are not so many
+            devices.
     """
     keras = sys.modules.get("keras")
     if keras and keras.backend.backend() != name:
@@ -153,7 +169,9 @@ def start(
         )
     os.environ["KERAS_BACKEND"] = name
     backend = loaded(name)
-    switches = backend.prepare(processors(), precision, many_steps=many_steps)
+    switches = backend.prepare(processors(), precision, many_steps=many_steps, devices=devices)
+    if devices > 1:
+        switches["devices"] = devices
     config = importlib.import_module("keras").config
     config.set_floatx(precision)  # whatever the user's keras.json says
     config.set_dtype_policy(precision)
@@ -170,6 +188,16 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def launched() -> int:
+    """Give how many processes `torchrun` has started together; 0 if it has not started this one."""
+    return int(os.environ.get("WORLD_SIZE", 0)) if "RANK" in os.environ else 0
+
+
+def rank() -> int:
+    """Give which of them this is, from 0."""
+    return int(os.environ.get("RANK", 0))
 
 
 def _installed(name: str, where: str) -> str:

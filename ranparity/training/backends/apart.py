@@ -3,8 +3,8 @@
 What lies between is done here, alike for all frameworks: the parts' gradients are added up in their
 order, and divided by the number of parts, so that the update is that of the whole batch. Only where
 layers look at a batch as a whole does it make a difference: batch normalisation takes the mean and
-the variance of each part, and its moving statistics move once a part. A step that is of one part is
-one program, in its framework's fastest form, and nothing of this runs.
+the variance of each part, and its moving statistics move once a part. A step that is of one part on
+one device is one program where a framework compiles it, and nothing of this runs.
 """
 
 from __future__ import annotations
@@ -61,6 +61,10 @@ def step(
         scalars: The step's numbers.
         parts: Into how many the batch is divided.
     """
+    if parts == 1:
+        loss, gradients = trainer.gradients(images, targets)
+        trainer.move(gradients, scalars)
+        return loss
     losses, total = [], None
     for part in zip(np.split(images, parts), np.split(targets, parts), strict=True):
         loss, gradients = trainer.gradients(*part)

@@ -98,3 +98,11 @@ class Bookkeeping:
             [np.zeros(tuple(self.variables[name].shape), self.dtype) for _ in self.update.slots]
             for name in self.trainable
         ]
+
+
+def check_devices(asked: int, found: int) -> None:
+    """Raise `InputError` if more devices are asked for than there are."""
+    if asked > found:
+        raise InputError(
+            f"--devices: expected no more than the framework sees, {found}. Received: {asked}"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 from ranparity import memory
 from ranparity.training import variables
 from ranparity.training.backends import apart, compiled
-from ranparity.training.backends.bookkeeping import Bookkeeping
+from ranparity.training.backends.bookkeeping import Bookkeeping, check_devices
 from ranparity.training.backends.lean import Flat, Lean
 from ranparity.training.update import Arithmetic, Update
 from ranparity.training.variables import Model, State
 
 _GPU_FLAG = "--xla_gpu_deterministic_ops=true"
+_CPUS_FLAG = "--xla_force_host_platform_device_count="  # into how many devices a CPU is divided
+REPLICA = "replica"  # the axis of a mesh of devices
 
 
-def prepare(threads: int, precision: str, *, many_steps: bool) -> dict[str, Any]:
+def prepare(threads: int, precision: str, *, many_steps: bool, devices: int = 1) -> dict[str, Any]:
     """Fix the algorithms and the precision; XLA takes all processors that the process may use.
 
     A step asks for all of its memory at once. Where there are many, it is kept for the next one,
@@ -30,8 +32,13 @@ def prepare(threads: int, precision: str, *, many_steps: bool) -> dict[str, Any]
     kept_memory = many_steps and memory.keep()
     flags = os.environ.get("XLA_FLAGS", "")
     if _GPU_FLAG not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} {_GPU_FLAG}".strip()
+        flags += f" {_GPU_FLAG}"
+    if devices > 1 and _CPUS_FLAG not in flags:
+        flags += f" {_CPUS_FLAG}{devices}"
+    os.environ["XLA_FLAGS"] = flags.strip()
     import jax
+
+    check_devices(devices, len(jax.devices()))
 
     config: Any = jax.config  # its type lacks the options
     config.update("jax_default_matmul_precision", "highest")
@@ -55,19 +62,21 @@ def device() -> str:
 
 
 def trainer(
-    model: Model, update: Update, *, remat: bool = False, accumulate: int = 1
+    model: Model, update: Update, *, remat: bool = False, accumulate: int = 1, devices: int = 1
 ) -> JaxTrainer:
     """Start to train a model."""
-    return JaxTrainer(model, update, remat=remat, accumulate=accumulate)
+    return JaxTrainer(model, update, remat=remat, accumulate=accumulate, devices=devices)
 
 
 class JaxTrainer:
     """A model in training; its variables are kept here and given back to Keras by `finish`."""
 
-    def __init__(self, model: Model, update: Update, *, remat: bool, accumulate: int) -> None:
+    def __init__(
+        self, model: Model, update: Update, *, remat: bool, accumulate: int, devices: int
+    ) -> None:
         import jax
 
-        self._jax, self._parts = jax, accumulate
+        self._jax, self._parts, self._devices = jax, accumulate, devices
         self._lean = Lean(model, recompute=_recompute if remat else None)
         self._books = Bookkeeping(model, update)
         values = {name: np.asarray(v.value) for name, v in self._books.variables.items()}
@@ -78,7 +87,9 @@ class JaxTrainer:
         arithmetic = Arithmetic(jax.numpy.sqrt)
         self._move = jax.jit(functools.partial(update, arithmetic=arithmetic))  # once a shape
         self._step = jax.jit(self._traced_step, donate_argnums=(0, 1, 2))
-        self._differentiate = jax.jit(self._differentiated)
+        self._differentiate = jax.jit(
+            self._on_all_devices() if devices > 1 else self._differentiated
+        )
         self._update = jax.jit(self._updated, donate_argnums=(0, 2))
         self._add = jax.jit(_sums, donate_argnums=(0,))
         self._multiply = jax.jit(_products, donate_argnums=(0,))
@@ -91,7 +102,7 @@ class JaxTrainer:
         scalars: Sequence[float],
     ) -> float:
         """Take one step; see `Trainer.step`."""
-        if self._parts > 1:
+        if self._parts > 1 or self._devices > 1:
             return apart.step(self, images, targets, scalars, self._parts)
         self._weights, self._others, self._slots, loss = self._step(
             self._weights,
@@ -186,6 +197,27 @@ class JaxTrainer:
         differentiate = self._jax.value_and_grad(self._loss, has_aux=True)
         (loss, others), gradients = differentiate(weights, others, images, targets)
         return loss, others, gradients
+
+    def _on_all_devices(self) -> Callable[..., tuple[Any, list[Any], list[Any]]]:
+        """Give `_differentiated` as devices compute it together, each a part of the batch."""
+        from ranparity.kernels import replicas
+
+        jax: Any = self._jax  # its type lacks the specifications
+        whole, parts = jax.P(), jax.P(REPLICA)
+        mean = functools.partial(jax.lax.pmean, axis_name=REPLICA)
+
+        def replica(*given: Any) -> tuple[Any, list[Any], list[Any]]:
+            with replicas.together(mean):
+                loss, others, gradients = self._differentiated(*given)
+            return mean(loss), others, mean(gradients)
+
+        return jax.shard_map(  # type: ignore[no-any-return]  # of what it is given
+            replica,
+            mesh=jax.sharding.Mesh(np.array(jax.devices()[: self._devices]), (REPLICA,)),
+            in_specs=(whole, whole, parts, parts),
+            out_specs=(whole, whole, whole),
+            check_vma=False,  # so that a gradient of a mean is the mean of the gradients
+        )
 
     def _updated(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -11,21 +12,27 @@ from numpy.typing import NDArray
 
 from ranparity.training import variables
 from ranparity.training.backends import apart
-from ranparity.training.backends.bookkeeping import Bookkeeping
+from ranparity.training.backends.bookkeeping import Bookkeeping, check_devices
 from ranparity.training.backends.lean import Lean
 from ranparity.training.backends.startup import is_error, stderr_filtered
 from ranparity.training.update import Arithmetic, Update
 from ranparity.training.variables import Model, State
 
 
-def prepare(threads: int, precision: str, *, many_steps: bool) -> dict[str, Any]:
+def prepare(threads: int, precision: str, *, many_steps: bool, devices: int = 1) -> dict[str, Any]:
     """Fix the algorithms, the precision and the number of threads."""
     del precision, many_steps  # operations have their own precision
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only, once it is loaded
     with stderr_filtered(is_error):
         import tensorflow as tf
 
-        tf.config.list_physical_devices()
+        gpus = len(tf.config.list_physical_devices("GPU"))
+    if gpus:
+        check_devices(devices, gpus)
+    elif devices > 1:
+        (cpu,) = tf.config.list_physical_devices("CPU")
+        parts = [tf.config.LogicalDeviceConfiguration() for _ in range(devices)]
+        tf.config.set_logical_device_configuration(cpu, parts)
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_op_determinism()
@@ -53,25 +60,30 @@ def device() -> str:
 
 
 def trainer(
-    model: Model, update: Update, *, remat: bool = False, accumulate: int = 1
+    model: Model, update: Update, *, remat: bool = False, accumulate: int = 1, devices: int = 1
 ) -> TensorFlowTrainer:
     """Start to train a model."""
-    return TensorFlowTrainer(model, update, remat=remat, accumulate=accumulate)
+    return TensorFlowTrainer(model, update, remat=remat, accumulate=accumulate, devices=devices)
 
 
 class TensorFlowTrainer:
     """A model in training; its weights are the Keras variables, updated by the step's graph."""
 
-    def __init__(self, model: Model, update: Update, *, remat: bool, accumulate: int) -> None:
+    def __init__(
+        self, model: Model, update: Update, *, remat: bool, accumulate: int, devices: int
+    ) -> None:
         import tensorflow as tf
 
-        self._tf, self._parts = tf, accumulate
+        self._tf, self._parts, self._devices = tf, accumulate, devices
         self._lean = Lean(model, recompute=tf.recompute_grad if remat else None)
         self._books = Bookkeeping(model, update)
         self._weights = [self._books.variables[name].value for name in self._books.trainable]
         self._slots = [[tf.Variable(slot) for slot in slots] for slots in self._books.empty_slots()]
         self._step = tf.function(self._traced_step)
-        self._differentiate = tf.function(self._differentiated)
+        self._strategy: Any = _strategy(devices) if devices > 1 else None
+        self._differentiate = tf.function(
+            self._on_all_devices if self._strategy else self._differentiated
+        )
         self._update = tf.function(self._updated)
         self._infer = tf.function(lambda images: self._lean(images, training=False))
 
@@ -82,7 +94,7 @@ class TensorFlowTrainer:
         scalars: Sequence[float],
     ) -> float:
         """Take one step; see `Trainer.step`."""
-        if self._parts > 1:
+        if self._parts > 1 or self._devices > 1:
             return apart.step(self, images, targets, scalars, self._parts)
         batch = self._constants(self._books.batch(images, targets))
         return float(self._step(*batch, tuple(self._constants(scalars))))
@@ -157,6 +169,47 @@ class TensorFlowTrainer:
                 loss += penalty
         return loss, tape.gradient(loss, self._weights)
 
+    def _on_all_devices(self, images: Any, targets: Any) -> tuple[Any, list[Any]]:
+        """Build the graph of forward and backward on all devices, each a part of the batch.
+
+        The model's variables are on the first device, and each of the others reads them there. A
+        replica gives statistics back in place of writing them, since all of them have the same.
+        """
+        from ranparity.kernels import replicas
+
+        tf, model, size = self._tf, self._books.model, images.shape[0] // self._devices
+        weights = [weight.read_value() for weight in self._weights]
+        fixed = [variable.value.read_value() for variable in model.non_trainable_variables]
+
+        def replica() -> tuple[Any, list[Any], list[Any]]:
+            context = tf.distribute.get_replica_context()
+            first = context.replica_id_in_sync_group * size
+            given, wanted = (
+                tf.ensure_shape(each[first : first + size], (size, *each.shape[1:]))
+                for each in (images, targets)
+            )
+            with tf.GradientTape() as tape:
+                tape.watch(weights)
+                logits, others, penalties = model.stateless_call(
+                    weights, fixed, given, training=True, return_losses=True
+                )
+                loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(wanted, logits))
+                for penalty in penalties:
+                    loss += penalty
+            gradients = tape.gradient(loss, weights)
+            return _mean(loss), others, _mean(gradients)
+
+        with replicas.together(_mean), self._lean.running(training=True):
+            made = self._strategy.run(replica)
+        loss, others, gradients = self._tf.nest.map_structure(self._of_first, made)
+        for variable, value in zip(model.non_trainable_variables, others, strict=True):
+            variable.assign(value)
+        return loss, gradients
+
+    def _of_first(self, value: Any) -> Any:
+        """Give the first replica's of what each of them has."""
+        return self._strategy.experimental_local_results(value)[0]
+
     def _updated(self, gradients: Sequence[Any], scalars: tuple[Any, ...]) -> None:
         """Build the graph of the update."""
         if self._books.update.nesterov is not None:
@@ -187,6 +240,27 @@ class TensorFlowTrainer:
                 momentum=update.momentum,
                 use_nesterov=update.nesterov,
             )
+
+
+@functools.cache
+def _strategy(devices: int) -> Any:
+    """Give what runs replicas: on GPUs where there are some, else on parts of the CPU.
+
+    One for the process: a second one numbers its means as the first did, and TensorFlow 2.21 then
+    takes a mean for the first one's of that number.
+    """
+    import tensorflow as tf
+
+    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    with stderr_filtered(is_error):
+        return tf.distribute.MirroredStrategy([f"{kind}:{place}" for place in range(devices)])
+
+
+def _mean(x: Any) -> Any:
+    """See `ranparity.kernels.replicas.mean`."""
+    import tensorflow as tf
+
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, x)
 
 
 def _array(tensor: Any) -> NDArray[Any]:

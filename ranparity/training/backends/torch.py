@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from ranparity.training import variables
 from ranparity.training.backends import apart
-from ranparity.training.backends.bookkeeping import Bookkeeping
+from ranparity.training.backends.bookkeeping import Bookkeeping, check_devices
 from ranparity.training.backends.lean import Flat, Lean
 from ranparity.training.update import Arithmetic, Update
 from ranparity.training.variables import Model, State
 
 
-def prepare(threads: int, precision: str, *, many_steps: bool) -> dict[str, Any]:
+def prepare(threads: int, precision: str, *, many_steps: bool, devices: int = 1) -> dict[str, Any]:
     """Fix the algorithms, the precision and the number of threads."""
     del precision, many_steps  # operations have their own precision
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS reads it when it is loaded
@@ -26,7 +26,10 @@ def prepare(threads: int, precision: str, *, many_steps: bool) -> dict[str, Any]
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # OpenMP reads it when it is loaded
     import torch
 
-    torch.set_num_threads(threads)
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", devices))  # torchrun says so
+    if gpus := torch.cuda.device_count():
+        check_devices(here, gpus)
+    torch.set_num_threads(max(1, threads // here))  # each of them is a process
     torch.use_deterministic_algorithms(True)
     filling: Any = torch.utils.deterministic  # its type lacks the switch
     filling.fill_uninitialized_memory = False  # a tenth of a step, and no operation reads it
@@ -52,16 +55,18 @@ def device() -> str:
 
 
 def trainer(
-    model: Model, update: Update, *, remat: bool = False, accumulate: int = 1
+    model: Model, update: Update, *, remat: bool = False, accumulate: int = 1, devices: int = 1
 ) -> TorchTrainer:
     """Start to train a model."""
-    return TorchTrainer(model, update, remat=remat, accumulate=accumulate)
+    return TorchTrainer(model, update, remat=remat, accumulate=accumulate, devices=devices)
 
 
 class TorchTrainer:
     """A model in training; its weights are the Keras variables themselves, updated in place."""
 
-    def __init__(self, model: Model, update: Update, *, remat: bool, accumulate: int) -> None:
+    def __init__(
+        self, model: Model, update: Update, *, remat: bool, accumulate: int, devices: int
+    ) -> None:
         import torch
 
         self._torch, self._parts = torch, accumulate
@@ -73,6 +78,11 @@ class TorchTrainer:
         self._device = self._weights[0].device
         self._slots = self._tensors(self._books.empty_slots())
         self._arithmetic = Arithmetic(torch.sqrt, lambda a, x, y: torch.add(y, x, alpha=a))
+        self._replicas: Any = None
+        if devices > 1:
+            from ranparity.training.backends.torch_replicas import Replicas
+
+            self._replicas = Replicas(model, devices, remat=remat)
 
     def step(
         self,
@@ -81,16 +91,18 @@ class TorchTrainer:
         scalars: Sequence[float],
     ) -> float:
         """Take one step; see `Trainer.step`."""
-        if self._parts > 1:
-            return apart.step(self, images, targets, scalars, self._parts)
-        loss, gradients = self._differentiated(images, targets)
-        self.move(gradients, scalars)
-        return float(loss.detach())
+        return apart.step(self, images, targets, scalars, self._parts)
 
     def gradients(self, images: NDArray[Any], targets: NDArray[Any]) -> tuple[float, Sequence[Any]]:
         """Give a loss and its gradients; see `Separable.gradients`."""
-        loss, gradients = self._differentiated(images, targets)
-        return float(loss.detach()), gradients
+        tensors = [self._tensor(array) for array in self._books.batch(images, targets)]
+        if self._replicas:
+            found: tuple[float, Sequence[Any]] = self._replicas.gradients(
+                *tensors, self.differentiated
+            )
+            return found
+        loss, gradients = self.differentiated(*tensors)
+        return float(loss), gradients
 
     def added(self, one: Sequence[Any], other: Sequence[Any]) -> Sequence[Any]:
         """Give the sums of gradients."""
@@ -135,19 +147,18 @@ class TorchTrainer:
 
     def finish(self) -> Model:
         """Give the Keras model, which has the present variables all along."""
+        if self._replicas:
+            self._replicas.end()
         return self._books.model
 
-    def _differentiated(
-        self, images: NDArray[Any], targets: NDArray[Any]
-    ) -> tuple[Any, Sequence[Any]]:
-        """Forward and backward: the loss and its gradients."""
+    def differentiated(self, images: Any, targets: Any) -> tuple[Any, Sequence[Any]]:
+        """Forward and backward, of tensors: the loss and its gradients."""
         torch = self._torch
-        images, targets = self._books.batch(images, targets)
-        logits = self._lean(self._tensor(images), training=True)
-        loss = torch.nn.functional.cross_entropy(logits, self._tensor(targets))
+        logits = self._lean(images, training=True)
+        loss = torch.nn.functional.cross_entropy(logits, targets)
         for penalty in self._books.model.losses:  # of this call: each begins with none
             loss = loss + penalty
-        return loss, torch.autograd.grad(loss, self._weights)
+        return loss.detach(), torch.autograd.grad(loss, self._weights)
 
     def _move(self, index: int, gradient: Any, scalars: Sequence[float]) -> None:
         """Update one weight and its slots."""

@@ -1,0 +1,104 @@
+"""Takes a step of a net on several devices, for test_replicas.py.
+
+Usage: python replicas_worker.py FOLDER. Writes, on the backend of KERAS_BACKEND, evidence of levels
+2 and 3 into a folder for each of its ways. `replicas_worker.py --replica WAY` is a replica on
+PyTorch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ranparity.kernels import replicas
+from ranparity.parity.ladder.case import Case
+from ranparity.parity.ladder.worker import Program
+from ranparity.training import backends
+from ranparity.training.backends import Trainer
+
+DEVICES = 2
+CASE = Case("resnet18-cifar@16", (16, 16), 8, levels=(2, 3))
+
+
+class Replicated(Program):
+    """A net whose step of level 3 is taken on several devices."""
+
+    how: dict[str, Any] = {"devices": DEVICES}  # noqa: RUF012  (of all)
+
+    @cached_property
+    def bare(self) -> Trainer:
+        return self._backend.trainer(self.model, self.update, **self.how)
+
+
+class Recomputed(Replicated):
+    """The same, which compute parts of the net twice."""
+
+    how: dict[str, Any] = {"devices": DEVICES, "remat": True}  # noqa: RUF012
+
+
+def right() -> None:
+    """Change nothing."""
+
+
+def of_a_part() -> None:
+    """A fault: batch normalisation takes the statistics of each part of the batch."""
+    replicas.mean = lambda x: x
+
+
+def without_gradient() -> None:
+    """A fault: the gradient of a mean over replicas is that of a replica's own part."""
+    from keras import ops
+
+    mean = replicas.mean
+    replicas.mean = lambda x: x / DEVICES + ops.stop_gradient(mean(x) - x / DEVICES)
+
+
+WAYS: dict[str, tuple[type[Program], Callable[[], None]]] = {
+    "two": (Replicated, right),
+    "twice": (Recomputed, right),
+    "of-a-part": (Replicated, of_a_part),
+    "without-gradient": (Replicated, without_gradient),
+}
+COMPILED = ("two", "of-a-part")
+"""Those that are tried where each is compiled by itself, which takes long."""
+REPLICA = "--replica"
+
+
+def ways(backend: str) -> tuple[str, ...]:
+    """Those that are tried on a backend."""
+    return tuple(WAYS) if backend == "torch" else COMPILED
+
+
+def main(folder: Path) -> None:
+    name = os.environ["KERAS_BACKEND"]
+    backend, _ = backends.start(name, devices=DEVICES)
+    before = replicas.mean
+    for way in ways(name):
+        program, change = WAYS[way]
+        change()
+        if name == "torch":  # whose other replica is a process
+            from ranparity.training.backends import torch_replicas
+
+            torch_replicas.PROGRAM = (__file__, REPLICA, way)
+        made = program(CASE.program, backend)
+        made.run(CASE, folder / way, None)
+        made.bare.finish()
+        replicas.mean = before
+
+
+def be_replica(way: str) -> None:
+    from ranparity.training.backends import torch_replicas
+
+    WAYS[way][1]()
+    torch_replicas.main()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == REPLICA:
+        be_replica(sys.argv[2])
+    else:
+        main(Path(sys.argv[1]))

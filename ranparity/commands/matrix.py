@@ -14,6 +14,12 @@ from ranparity.errors import InputError
 if TYPE_CHECKING:
     from ranparity.matrix.session import Means
 
+DESCRIPTION = """\
+Carries out the runs of a plan, each in a process of its own with its share of the processors.
+Started again it leaves finished runs as they are, goes on with begun ones from their checkpoints,
+and begins the others. A run whose process is killed or dies is gone on with from its checkpoint, up
+to two times; one that is refused is not. Ctrl-C ends each run after its step, with a checkpoint.
+"""
 EPILOG = """\
 A plan is a TOML file whose keys are options of `ranparity run`, without their dashes. A list is
 varied, and there is a run for every combination; all else is the same for each run:
@@ -35,11 +41,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "matrix",
         help="many runs from one plan: nets, data, recipes, backends, seeds",
-        description="Carries out the runs of a plan, each in a process of its own with its share "
-        "of the processors. Started again it leaves finished runs as they are, goes on with begun "
-        "ones from their checkpoints, and begins the others. A run whose process is killed or dies "
-        "is gone on with from its checkpoint, up to two times; one that is refused is not. Ctrl-C "
-        "ends each run after its step, with a checkpoint.",
+        description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

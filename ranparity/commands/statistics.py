@@ -8,6 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+DESCRIPTION = """\
+Trains a net with several seeds on each backend, as `ranparity matrix` does, and compares final test
+accuracies seed by seed: two one-sided tests for equivalence within a margin that was fixed
+beforehand, and the test for a difference, both corrected by Holm's method, with power. Each two
+backends are equivalent, different or inconclusive; a recipe that is planted, worse on purpose, must
+come out different.
+"""
 EPILOG = """\
 What is asked stands in the plan, beside what `ranparity matrix` takes:
 
@@ -36,11 +43,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "statistics",
         help="level 6: are final accuracies equivalent over seeds?",
-        description="Trains a net with several seeds on each backend, as `ranparity matrix` does, "
-        "and compares final test accuracies seed by seed: two one-sided tests for equivalence "
-        "within a margin that was fixed beforehand, and the test for a difference, both corrected "
-        "by Holm's method, with power. Each two backends are equivalent, different or "
-        "inconclusive; a recipe that is planted, worse on purpose, must come out different.",
+        description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -91,7 +91,7 @@ def directions(session: nox.Session) -> None:
 
 @nox.session
 def statistics(session: nox.Session) -> None:
-    """Compares final accuracies over eight seeds a backend, into reports/data; half an hour."""
+    """Compares final accuracies over twelve seeds a backend, into reports/data; 15 minutes."""
     install(session, "all")
     record = [] if session.posargs else ["--record", "reports/data"]
     session.run("ranparity", "statistics", *record, *session.posargs)

@@ -52,7 +52,7 @@ def add_parser(commands: Any) -> None:
         nargs="?",
         type=Path,
         metavar="PLAN.toml",
-        help="the plan (default: a narrow Attention-56 on digits, eight seeds)",
+        help="the plan (default: a narrow ResNet-18 on digits, twelve seeds)",
     )
     matrix.add_options(parser)
     parser.add_argument(

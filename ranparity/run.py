@@ -65,7 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--precision",
         choices=backends.PRECISIONS,
-        help="of the weights and of all arithmetic (default: float32)",
+        help="of the weights and of all arithmetic; bfloat16 and float16 are of what layers "
+        "compute, where weights, slots, batch statistics and the loss are in float32, and of "
+        "float16 the loss is scaled (default: float32)",
     )
     add(
         "--remat",
@@ -190,7 +192,7 @@ def _table(run: dict[str, Any], folder: Path) -> str:
         ("test accuracy", f"{run['test_accuracy']:.2%} of {images}"),
         ("top 5", f"{run['test_top5_accuracy']:.2%}"),
         ("test loss", f"{run['test_loss']:.4f}"),
-        ("steps", run["steps"]),
+        ("steps", f"{run['steps']}{_left_out(run)}"),
         ("seconds", f"{run['seconds']:.1f}, {run['seconds_per_step']:.3f} a step (median)"),
         ("initial weights", run["initial_weights_digest"]),
         ("tape", run["tape_digest"]),
@@ -198,6 +200,12 @@ def _table(run: dict[str, Any], folder: Path) -> str:
         ("record", str(folder)),
     ]
     return str(tabulate(rows, tablefmt="plain", disable_numparse=True))
+
+
+def _left_out(run: dict[str, Any]) -> str:
+    """Say how many steps were left out; nothing where none can be."""
+    skipped = run.get("skipped_steps")
+    return "" if skipped is None else f", {skipped} of them left out for the loss scale"
 
 
 def _stages(run: dict[str, Any]) -> Iterator[tuple[str, str]]:

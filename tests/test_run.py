@@ -489,8 +489,9 @@ def test_a_record_that_is_no_run_does_not_go_on(
         told = f"expected twin to be a whole number, 0 or more. Received: {wrong!r}"
         assert refused() == told
     damaged(stopped, **{**whole, "twin": 0})
-    damaged(stopped, **{**whole, "remat": False, "precision": "float16"})
-    assert refused() == "expected as precision one of float32, float64. Received: 'float16'"
+    damaged(stopped, **{**whole, "remat": False, "precision": "float8"})
+    known = "float32, float64, bfloat16, float16"
+    assert refused() == f"expected as precision one of {known}. Received: 'float8'"
     damaged(stopped, **{**whole, "recipe": {"name": "digits", "stages": []}})
     assert "expected stages" in refused()
     damaged(stopped, **{**whole, "status": "finished", "test_accuracy": None})

@@ -25,7 +25,7 @@ from ranparity.parity.ladder.case import (
     TWINS,
     Case,
 )
-from ranparity.training import backends
+from ranparity.training import backends, precisions
 
 MODEL = "attention56-cifar"
 ARBITER = "tensorflow"
@@ -81,7 +81,8 @@ def add_parser(commands: Any) -> None:
         "--precision",
         choices=backends.PRECISIONS,
         default=backends.PRECISIONS[0],
-        help="default: %(default)s; in float64 each two backends are held against each other too",
+        help="default: %(default)s; in float64 each two backends are held against each other too; "
+        "in bfloat16 and float16 layers compute so, and the rest is in float32, as in `run`",
     )
     add(
         "--respect-frozen",
@@ -215,6 +216,7 @@ def _check_imported(name: str, arguments: argparse.Namespace) -> None:
         )
     options = {
         "--size": arguments.size,
+        f"--precision {arguments.precision}": arguments.precision in precisions.MIXED,
         "--data-format": arguments.data_format != FORMATS[0],
         "--respect-frozen": arguments.respect_frozen,
         "--against": arguments.against,

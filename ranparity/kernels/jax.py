@@ -106,7 +106,8 @@ def _weight_gradient(
         parts = min(rows, -(-(x.nbytes + gradient.nbytes) // _PART))
     span = (gradient.shape[2] - 1) * stride[1] + (kernel[1] - 1) * dilation[1] + 1
     across = (pad[1], span - pad[1] - x.shape[2])
-    total = jax.numpy.zeros((*kernel, x.shape[3], gradient.shape[3]), x.dtype)
+    wide = jax.numpy.promote_types(x.dtype, "float32")  # or parts would be added up in bfloat16
+    total = jax.numpy.zeros((*kernel, x.shape[3], gradient.shape[3]), wide)
     for number in range(parts):
         first, end = rows * number // parts, rows * (number + 1) // parts
         above = first * stride[0] - pad[0]
@@ -121,8 +122,9 @@ def _weight_gradient(
             padding=((start - above, below - stop), across),
             rhs_dilation=stride,
             dimension_numbers=lax.ConvDimensionNumbers((3, 0, 1, 2), (3, 0, 1, 2), (2, 3, 0, 1)),
+            preferred_element_type=None if x.dtype == wide else wide,
         )
-    return total
+    return total if x.dtype == wide else total.astype(x.dtype)
 
 
 def deconvolution(
@@ -196,7 +198,7 @@ def max_pool(
     windows has a gradient that takes six times as long on a CPU.
     """
     height, width = axes_of_map(data_format)
-    lowest = float(np.finfo(x.dtype).min)
+    lowest = plain.lowest(str(x.dtype))
     padding: list[Pair] = [(0, 0)] * 4
     padding[height], padding[width] = pads
     padded = jax.numpy.pad(x, padding, constant_values=lowest)

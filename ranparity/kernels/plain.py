@@ -121,14 +121,18 @@ def _spread(x: Any, axis: int, step: int) -> Any:
 
 def max_pool(x: Any, *, kernel: Pair, stride: Pair, pads: Pads, data_format: str) -> Any:
     """Maximum over windows of maps with `pads` pixels before and after, which never win."""
-    lowest = float(np.finfo(keras.backend.standardize_dtype(x.dtype)).min)
     return ops.max_pool(
-        padded(x, pads, lowest, data_format),
+        padded(x, pads, lowest(keras.backend.standardize_dtype(x.dtype)), data_format),
         kernel,
         strides=stride,
         padding="valid",
         data_format=data_format,
     )
+
+
+def lowest(dtype: str) -> float:
+    """The lowest finite number of a type; NumPy has no bfloat16: 8 bits, float32's exponents."""
+    return -(2 - 2.0**-7) * 2.0**127 if dtype == "bfloat16" else float(np.finfo(dtype).min)
 
 
 def sum_pool(x: Any, *, kernel: Pair, stride: Pair, pads: Pads, data_format: str) -> Any:

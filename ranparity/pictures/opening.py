@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ranparity import data
 from ranparity.data.dataset import Dataset
 from ranparity.errors import InputError
-from ranparity.training import backends, directory, environment
+from ranparity.training import backends, directory, environment, precisions
 from ranparity.training.trained import Trained, load, of_run
 from ranparity.training.variables import Model
 
@@ -61,9 +61,11 @@ class Finished:
         Raises:
             InputError: The weights cannot be read, or are not the run's.
         """
-        module, switches = backends.start(backend, self.trained.precision)
-        assert self.trained.classes is not None  # noqa: S101  (a run says it)
-        model = load(self.trained, self.trained.classes, backend).finish()
+        # A mixed precision is of training: what is drawn and measured is as wide as the weights.
+        trained = replace(self.trained, precision=precisions.kept(self.trained.precision))
+        module, switches = backends.start(backend, trained.precision)
+        assert trained.classes is not None  # noqa: S101  (a run says it)
+        model = load(trained, trained.classes, backend).finish()
         return model, environment.describe(backend, module.device(), switches)
 
     def describe(self, backend: str) -> dict[str, Any]:

@@ -96,8 +96,10 @@ def _run(folder: Path, name: str, page: Path | None) -> FinishedRun:
     if isinstance(run, FailedRun):
         raise InputError(f"{folder}: expected the record of a finished run: {run.reason}")
     if (precision := run.task.precision) not in PRECISIONS:
-        expected = " or ".join(PRECISIONS)
-        raise InputError(f"{folder}: expected {expected} as precision. Received: {precision!r}")
+        known = ", ".join(PRECISIONS)
+        raise InputError(
+            f"{folder}: expected as precision one of {known}. Received: {precision!r}"
+        )
     return replace(run, path=_address(folder / "run.json", page))
 
 

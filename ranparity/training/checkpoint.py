@@ -3,7 +3,7 @@
     checkpoints/step-00000176.npz    NumPy arrays, never pickled:
         weights/NAME                 every variable of the model, BN statistics included
         slots/NAME/SLOT              what the update rule keeps of each trainable variable
-        state                        JSON, UTF-8: step, epochs, log
+        state                        JSON, UTF-8: step, epochs, log; of a scaled loss its scaling
         digest                       SHA-256 of all of the above, by name
 
 A file is written beside its place, brought to the disk and renamed, so a run that is killed leaves
@@ -40,11 +40,14 @@ class State:
         step: Number of steps done, from the start of the run.
         epochs: Number of epochs tested; a test comes after its step, and may not have come yet.
         log: Digest of what the record holds of these (`Record.log_digest`).
+        scaling: Where the scale of the loss is, as `Scaling.to_json` gives it; None where it is not
+            scaled.
     """
 
     step: int
     epochs: int
     log: str
+    scaling: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -134,8 +137,13 @@ def _arrays(checkpoint: Checkpoint) -> dict[str, NDArray[Any]]:
     return {
         **{f"weights/{name}": array for name, array in checkpoint.weights.items()},
         **{f"slots/{name}": array for name, array in checkpoint.slots.items()},
-        "state": _encoded(json.dumps(asdict(checkpoint.state))),
+        "state": _encoded(json.dumps(_told(checkpoint.state))),
     }
+
+
+def _told(state: State) -> dict[str, Any]:
+    """Give a state as data that JSON can hold, without what it has nothing of."""
+    return {name: value for name, value in asdict(state).items() if value is not None}
 
 
 def _part(arrays: Arrays, prefix: str) -> dict[str, NDArray[Any]]:

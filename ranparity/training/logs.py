@@ -22,7 +22,12 @@ TIMES = ("seconds", "seconds_waiting")  # in which equal runs differ
 
 @dataclass(frozen=True)
 class Step:
-    """A line of `steps.jsonl`: `seconds` is what it took, `seconds_waiting` of it for its batch."""
+    """A line of `steps.jsonl`: `seconds` is what it took, `seconds_waiting` of it for its batch.
+
+    Where the loss is scaled, `loss_scale` is what it was multiplied by on the way back, and a step
+    that is `skipped` was left out, for its gradients were no finite numbers; both are None, and not
+    in the line, where it is not scaled.
+    """
 
     step: int
     stage: str
@@ -32,6 +37,8 @@ class Step:
     batch_digest: str
     seconds: float
     seconds_waiting: float
+    loss_scale: float | None = None
+    skipped: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -54,12 +61,17 @@ class Epoch:
 
 def timeless(row: Step | Epoch) -> dict[str, Any]:
     """Give a step or an epoch without what it took, the one thing that two equal runs differ in."""
-    return {key: value for key, value in asdict(row).items() if key not in TIMES}
+    return {key: value for key, value in _told(row).items() if key not in TIMES}
+
+
+def _told(row: Step | Epoch) -> dict[str, Any]:
+    """Give a row without what it has nothing of."""
+    return {key: value for key, value in asdict(row).items() if value is not None}
 
 
 def step_line(step: Step) -> str:
     """Give the line of a step, with its end."""
-    return json.dumps(asdict(step), allow_nan=False) + "\n"
+    return json.dumps(_told(step), allow_nan=False) + "\n"
 
 
 def read_step(line: str, where: str) -> Step:

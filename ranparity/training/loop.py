@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ranparity.data.batches import Batch, Batches, held_out
 from ranparity.data.dataset import Images, Labels
@@ -18,6 +19,7 @@ from ranparity.training.logs import Epoch, Step
 from ranparity.training.progress import Progress
 from ranparity.training.recipe import Stage
 from ranparity.training.record import Record
+from ranparity.training.scaling import Scaling
 from ranparity.training.update import Update
 
 CHECKPOINT_SECONDS = 300.0  # at most so much work is lost, and a step longer
@@ -88,8 +90,9 @@ class Loop:
         begun = time.perf_counter()
         before = ahead.waited
         batch = next(ahead)
-        rate = self.stage.rate(position)
-        scalars, started = self.update.scalars(position, rate), time.perf_counter()
+        rate, scaling = self.stage.rate(position), self.trainer.scaling
+        taken = position - (scaling.skipped if scaling else 0)  # since the slots were zeros
+        scalars, started = self.update.scalars(taken, rate), time.perf_counter()
         loss = self._computed(batch, scalars, position)
         computing = time.perf_counter() - started
         step = Step(
@@ -101,6 +104,7 @@ class Loop:
             batch_digest=batch.digest,
             seconds=time.perf_counter() - begun,
             seconds_waiting=ahead.waited - before,
+            **_scaled(scaling, self.trainer.scaling),
         )
         _check(loss, f"step {step.step}: the loss")
         self.record.add_step(step)
@@ -175,8 +179,17 @@ class Loop:
         self.stop.heed()
 
     def _save(self) -> None:
-        self.record.add_checkpoint(self.trainer.weights(), self.trainer.slots())
+        scaling = self.trainer.scaling
+        told = scaling.to_json() if scaling else None
+        self.record.add_checkpoint(self.trainer.weights(), self.trainer.slots(), told)
         self._saved = time.monotonic()
+
+
+def _scaled(before: Scaling | None, after: Scaling | None) -> dict[str, Any]:
+    """Give what a step's line says of the scale of its loss; nothing where it is not scaled."""
+    if before is None or after is None:
+        return {}
+    return {"loss_scale": before.scale, "skipped": after.skipped > before.skipped}
 
 
 def _check(loss: float, where: str) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ranparity.errors import InputError
-from ranparity.training import checkpoint, starting, weights
+from ranparity.training import checkpoint, precisions, starting, weights
 from ranparity.training.checkpoint import Checkpoint
 from ranparity.training.directory import RUN, read_run
 from ranparity.training.plan import Plan
 from ranparity.training.record import Record
+from ranparity.training.scaling import RULE
 from ranparity.training.starting import Start
 from ranparity.training.variables import Model
 
@@ -127,6 +128,7 @@ RESULTS = (
     "test_accuracy",
     "test_top5_accuracy",
     "test_loss",
+    "skipped_steps",
     "stopped_early",
     "seconds",
     "seconds_per_step",
@@ -146,6 +148,7 @@ def _description(plan: Plan, start: Start, part: dict[str, Any]) -> dict[str, An
         "recipe": asdict(plan.recipe),
         "seed": plan.tape.seed,
         "precision": plan.precision,
+        **({"loss_scaling": RULE} if precisions.is_scaled(plan.precision) else {}),
         **({"remat": True} if plan.remat else {}),
         **_accumulated(plan),
         **({"twin": plan.twin} if plan.twin else {}),

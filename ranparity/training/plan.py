@@ -44,7 +44,7 @@ class Plan:
         dataset: The images.
         normalisation: What is taken from their pixels.
         tape: All randomness.
-        precision: Of variables and arithmetic; one of `backends.PRECISIONS`.
+        precision: One of `backends.PRECISIONS`; see `ranparity.training.precisions`.
         backend: Name of the backend.
         folder: The run directory.
         weights: Where the weights at the start come from, if not from the tape alone.

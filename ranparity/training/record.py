@@ -144,11 +144,16 @@ class Record:
         self._note_epoch(epoch)
         self._write_epochs()
 
-    def add_checkpoint(self, weights: checkpoint.Arrays, slots: checkpoint.Arrays) -> None:
-        """Write down what the run needs to go on from here."""
+    def add_checkpoint(
+        self,
+        weights: checkpoint.Arrays,
+        slots: checkpoint.Arrays,
+        scaling: dict[str, Any] | None = None,
+    ) -> None:
+        """Write down what the run needs to go on from here; see `checkpoint.Checkpoint`."""
         with (self.folder / STEPS).open("a") as log:  # on the disk before what refers to it
             os.fsync(log.fileno())
-        state = checkpoint.State(len(self.steps), len(self.epochs), self.log_digest)
+        state = checkpoint.State(len(self.steps), len(self.epochs), self.log_digest, scaling)
         checkpoint.write(self.folder, checkpoint.Checkpoint(state, weights, slots))
 
     def save_weights(self, save: Callable[[str], None], size: int, name: str = WEIGHTS) -> None:

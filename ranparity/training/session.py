@@ -17,6 +17,8 @@ from ranparity.training import (
     backends,
     environment,
     interrupt,
+    precisions,
+    probing,
     progress,
     stages,
     starting,
@@ -32,6 +34,7 @@ from ranparity.training.plan import Plan, Segment
 from ranparity.training.progress import Progress
 from ranparity.training.record import Record
 from ranparity.training.scalars import Scalars
+from ranparity.training.scaling import Scaling
 from ranparity.training.starting import Start
 from ranparity.training.update import Update
 from ranparity.training.variables import Model, State
@@ -70,6 +73,7 @@ def _carry_out(plan: Plan, record: Record, *, quiet: bool, warn: Warn, tell: Tel
     backend, switches = backends.start(
         plan.backend, plan.precision, many_steps=True, devices=plan.devices
     )
+    probing.check(backend, plan.backend, plan.precision)
     model = starting.network(plan.entry, plan.recipe.stages[0].part, plan.dataset.classes)
     part = {
         "backend": plan.backend,
@@ -162,10 +166,14 @@ class _Session:
             remat=self._plan.remat,
             accumulate=self._plan.accumulate,
             devices=self._plan.devices,
+            scaled=precisions.is_scaled(self._plan.precision),
         )
         done = sum(step.stage == stage.name for step in steps)
         if done and self._saved:
-            trainer.restore(self._saved.weights, self._saved.slots)
+            scaling = self._saved.state.scaling
+            trainer.restore(
+                self._saved.weights, self._saved.slots, Scaling(**scaling) if scaling else None
+            )
         loop = Loop(
             trainer=trainer,
             update=update,
@@ -213,6 +221,7 @@ class _Session:
             test_accuracy=tested.test_accuracy,
             test_top5_accuracy=tested.test_top5_accuracy,
             test_loss=tested.test_loss,
+            **_left_out(record),
             stopped_early=len(record.steps) < self._plan.steps,
             seconds=seconds,
             seconds_per_step=statistics.median(step.seconds for step in record.steps),
@@ -228,6 +237,13 @@ def _seconds_so_far(record: Record) -> float:
     tested = math.fsum(epoch.seconds for epoch in record.epochs)
     after = record.epochs[-1].step if record.epochs else 0
     return tested + math.fsum(step.seconds for step in record.steps[after:])
+
+
+def _left_out(record: Record) -> dict[str, Any]:
+    """Give how many steps were left out; nothing where the loss is not scaled."""
+    if all(step.loss_scale is None for step in record.steps):
+        return {}
+    return {"skipped_steps": sum(bool(step.skipped) for step in record.steps)}
 
 
 def _progress_made(record: Record) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import numpy as np
 from ranparity.data import digest
 from ranparity.errors import InputError
 from ranparity.models.entry import Entry
-from ranparity.training import twins, variables, weights
+from ranparity.training import precisions, twins, variables, weights
 from ranparity.training.plan import Plan
 from ranparity.training.variables import Model, State
 from ranparity.training.weights import Source
@@ -75,7 +75,8 @@ def first(plan: Plan, model: Model, source: Source | None) -> Start:
     if source is None:
         return Start(_set(plan, model, values) if plan.twin else values)
     loaded = weights.named(source, weights.read(source), _networks(plan, model))
-    found = {name: np.asarray(loaded[name], plan.precision) for name in values if name in loaded}
+    kept = precisions.kept(plan.precision)
+    found = {name: np.asarray(loaded[name], kept) for name in values if name in loaded}
     if not found:
         raise InputError(
             f"{source.path}: expected weights of the network of stage "
@@ -131,8 +132,9 @@ def _moved(plan: Plan, model: Model, given: State) -> State:
     if not plan.twin:
         return {}
     trained = variables.names(model, model.trainable_variables)
-    start = {name: np.asarray(given[name], plan.precision) for name in trained}
-    return twins.twin(plan.tape, start, plan.twin)
+    kept = precisions.kept(plan.precision)
+    start = {name: np.asarray(given[name], kept) for name in trained}
+    return twins.twin(plan.tape, start, plan.twin, plan.precision)
 
 
 def _networks(plan: Plan, model: Model) -> Iterator[Model]:

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranparity.caffe.arbiter.noise import UNIT_ROUNDOFF
 from ranparity.data.tape import Tape
+from ranparity.training import precisions
 
 FACTOR = 30.0
 """Fixed at three times the largest ratio, 8.7, of the first half of the clean comparisons of the
@@ -23,20 +25,37 @@ Array = NDArray[Any]
 Curve = Sequence[float]  # a distance by step
 
 
-def twin(tape: Tape, start: Mapping[str, Array], number: int) -> dict[str, Array]:
+def twin(
+    tape: Tape, start: Mapping[str, Array], number: int, precision: str = "float32"
+) -> dict[str, Array]:
     """Give variables each of which is its neighbour in its precision, up or down by the tape.
 
     Args:
         tape: Where the signs come from.
         start: Variables by name.
         number: Which of the twins it is, from 1.
+        precision: Of the run. In a mixed one variables are kept in more than they are computed
+            with, and move by a unit in the last place of the latter.
     """
     found = {}
     for name, value in start.items():
         signs = tape.integers(f"ladder twin/{name}", value.size, 2, step=number - 1)
         towards = np.where(signs.reshape(value.shape) == 1, np.inf, -np.inf).astype(value.dtype)
-        found[name] = np.nextafter(value, towards)
+        found[name] = _neighbour(value, towards, precision)
     return found
+
+
+def _neighbour(value: Array, towards: Array, precision: str) -> Array:
+    """Numbers one unit in the last place away.
+
+    What is 0 has units as small as one likes, and moves by one of its type.
+    """
+    near = np.nextafter(value, towards)
+    if precision not in precisions.MIXED:
+        return near
+    _, exponents = np.frexp(value)  # of fractions from 1/2 on, whose unit is the unit roundoff
+    unit = np.ldexp(np.full_like(value, UNIT_ROUNDOFF[precision]), exponents)
+    return np.asarray(np.where(value == 0, near, value + np.copysign(unit, towards)), value.dtype)
 
 
 def so_far(curves: Sequence[Array]) -> list[float]:
@@ -54,7 +73,7 @@ def resolution(values: Sequence[float], precision: str) -> Array:
     Losses are such numbers. A twin's first ones may be its run's to the last bit, which tells that
     they are nearer than this, not that they are at no distance.
     """
-    coarser = np.finfo(precision).eps / np.finfo(np.float64).eps
+    coarser = np.finfo(precisions.kept(precision)).eps / np.finfo(np.float64).eps
     return np.spacing(np.abs(np.asarray(values, np.float64))) * coarser
 
 

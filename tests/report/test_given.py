@@ -95,7 +95,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "another precision": (
         write("run.json", samples.encoded(samples.run("torch") | {"precision": "float8"})),
-        "{run}: expected float32 or float64 as precision. Received: 'float8'",
+        "{run}: expected as precision one of float32, float64, bfloat16, float16. Received: "
+        "'float8'",
     ),
     "a twin that is no number": (
         write("run.json", samples.encoded(samples.run("torch") | {"twin": "x"})),

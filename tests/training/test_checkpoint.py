@@ -38,6 +38,15 @@ def test_what_is_written_is_read_with_the_same_bits(tmp_path: Path) -> None:
     assert digest.of_named_arrays(found.slots) == digest.of_named_arrays(SLOTS)
 
 
+def test_the_scale_of_a_loss_is_kept_where_there_is_one(tmp_path: Path) -> None:
+    scaling = {"scale": 1024.0, "good": 3, "skipped": 5}
+    state = State(7, 3, "log", scaling)
+    found = checkpoint.read(checkpoint.write(tmp_path, Checkpoint(state, WEIGHTS, SLOTS)))
+    assert found.state == state
+    with np.load(checkpoint.write(tmp_path, at(8))) as arrays:
+        assert b"scaling" not in bytes(arrays["state"])
+
+
 def test_no_checkpoint_is_none(tmp_path: Path) -> None:
     assert checkpoint.newest(tmp_path, unwarned) is None
 

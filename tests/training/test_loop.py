@@ -25,6 +25,7 @@ from ranparity.training.logs import Step, timeless
 from ranparity.training.loop import Loop
 from ranparity.training.progress import Quiet
 from ranparity.training.record import Record
+from ranparity.training.scaling import Scaling
 from ranparity.training.update import Update
 
 (DIGITS,) = recipe.named("digits").stages
@@ -44,6 +45,7 @@ class Scripted:
         self.labels: list[list[int]] = []
         self.stop: Stop | None = None
         self.stop_at = -1
+        self.scaling: Scaling | None = None
 
     def step(self, images: NDArray[Any], targets: NDArray[Any], scalars: Any) -> float:
         assert len(images) == len(targets)
@@ -275,3 +277,44 @@ def test_what_a_step_takes_is_parted_from_all_else_of_the_loop(tmp_path: Path) -
     assert trained.beside >= 4 * 0.02
     seconds = math.fsum(step.seconds for step in trained.record.steps)
     assert trained.computing < seconds, "a step's own seconds have its batch too"
+
+
+class Overflowing(Scripted):
+    """A stand-in whose gradients are no numbers at some steps."""
+
+    def __init__(self, at: set[int]) -> None:
+        super().__init__()
+        self.at, self.clock = at, 0
+        self.scaling = Scaling()
+
+    def step(self, images: NDArray[Any], targets: NDArray[Any], scalars: Any) -> float:
+        assert self.scaling
+        self.clock += 1
+        self.scaling = self.scaling.after(finite=self.clock not in self.at)
+        return super().step(images, targets, scalars)
+
+
+def test_steps_that_are_left_out_are_written_down_and_kept_in_checkpoints(tmp_path: Path) -> None:
+    loop(Overflowing({1, 3}), tmp_path).run(0, 4)
+    logged = [json.loads(line) for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
+    assert [line["skipped"] for line in logged] == [True, False, True, False]
+    assert [line["loss_scale"] for line in logged] == [2.0**15, 2.0**14, 2.0**14, 2.0**13]
+    newest = checkpoint.newest(tmp_path, lambda _: None)
+    assert newest
+    assert newest.state.scaling == {"scale": 2.0**13, "good": 1, "skipped": 2}
+
+
+def test_steps_that_are_left_out_do_not_count_for_the_update_rule(tmp_path: Path) -> None:
+    """AdamW corrects its moments by how often they have moved."""
+    adamw = replace(STAGE, update="adamw-keras", schedule=(), momentum=0.9)
+    whole, others = Scripted(), Overflowing({1, 3})
+    loop(whole, tmp_path / "whole", adamw).run(0, 2)
+    loop(others, tmp_path / "others", adamw).run(0, 4)
+    first, second = whole.rates[:2], whole.rates[2:]
+    assert others.rates == [*first, *first, *second, *second]
+
+
+def test_lines_of_a_loss_that_is_not_scaled_do_not_speak_of_it(tmp_path: Path) -> None:
+    loop(Scripted(), tmp_path).run(0, 1)
+    (line,) = (tmp_path / "steps.jsonl").read_text().splitlines()
+    assert not {"skipped", "loss_scale"} & set(json.loads(line))

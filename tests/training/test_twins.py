@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -30,6 +31,21 @@ def held(draw: st.DrawFn) -> tuple[list[float], list[list[float]]]:
 
 def allowed(curves: Sequence[Sequence[float]]) -> list[float]:
     return twins.so_far([np.array(curve) for curve in curves])
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_twin_of_a_mixed_run_is_one_unit_of_what_it_computes_with_off(precision: str) -> None:
+    """Moved by a unit of float32, nearly every weight would be the same one once it is rounded."""
+    start = {"a": np.float32([1, -2, 0.1, 3e-3, 0] * 16)}
+    kind = np.dtype(getattr(ml_dtypes, precision, None) or precision)
+    moved = twins.twin(Tape(0), start, 1, precision)["a"]
+    assert moved.dtype == np.float32
+    apart = np.abs(moved.astype(np.float64) - start["a"])
+    rounded = start["a"].astype(kind)
+    unit = np.spacing(np.abs(rounded)).astype(np.float64)
+    assert np.array_equal(apart[start["a"] != 0], unit[start["a"] != 0])
+    assert (apart[start["a"] == 0] < 1e-40).all()
+    assert set(np.sign(moved - start["a"])[:4]) | set(np.sign(moved - start["a"])) >= {-1, 1}
 
 
 def test_a_twin_is_one_unit_in_the_last_place_off_everywhere() -> None:

@@ -157,7 +157,7 @@ def _updated(
         weight, kept = question.solver(question.weights[name].detach(), slope, question.kept[name])
         made = {f"weight/{name}": weight} | {f"kept/{name}/{key}": x for key, x in kept.items()}
         for what, x in made.items():
-            yield what, noise.on_value(x, what, 1) if noise else x
+            yield what, noise.on_value(x, what, 1, wide=True) if noise else x
 
 
 def explained(
@@ -197,6 +197,7 @@ def noise_squares(
     decisions: Tensors | None = None,
     seed: int = 0,
     runs: int = RUNS,
+    wide: float = 0.0,
 ) -> dict[str, NDArray[Any]]:
     """Compute how far roundings can move each tensor; see `Reference.squares`.
 
@@ -207,6 +208,7 @@ def noise_squares(
         decisions: Those that are given; without them the noisy runs decide for themselves.
         seed: Of the noise.
         runs: How many noisy runs there are.
+        wide: The unit roundoff of the wider type of a mixed precision; 0 where there is one type.
     """
     squares: dict[str, Any] = {}
     for run in range(runs):
@@ -215,7 +217,7 @@ def noise_squares(
             more = _by_channel((x.numpy() - values[name]) ** 2) / runs
             squares[name] = squares.get(name, 0.0) + more
 
-        tell(question, add, Noise(unit, seed, run), decisions)
+        tell(question, add, Noise(unit, seed, run, wide), decisions)
         memory.give_back()
     return {name: np.asarray(value) for name, value in squares.items()}
 

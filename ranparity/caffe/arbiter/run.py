@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ranparity.caffe.arbiter import activations, blobs, elements, maps, shaping
 from ranparity.caffe.arbiter.base import LAYERS, Call, Made, Rounded, Sums, Tensor, Tensors
-from ranparity.caffe.arbiter.noise import Noise
+from ranparity.caffe.arbiter.noise import WIDE, Noise
 from ranparity.caffe.description import unread
 from ranparity.caffe.graph import Graph, Node
 from ranparity.caffe.prototxt import Input, Shape
@@ -132,7 +132,7 @@ class Arbiter:
         Raises:
             InputError: A layer cannot be run; names it.
         """
-        made: dict[str, Tensor] = dict(inputs)
+        made = {name: noise.on_use(x, name) if noise else x for name, x in inputs.items()}
         if seen:
             for name, x in inputs.items():
                 seen(name, x)
@@ -282,8 +282,14 @@ def _computed(
             noise.on_gradient(x, f"{node.name}/bottom{place}", sums.bottom)
             for place, x in enumerate(bottoms)
         ]
+        wide = node.type in WIDE
         parameters = {
-            name: noise.on_gradient(x, f"{node.name}/{name}", sums.weights.get(name, 1))
+            name: noise.on_gradient(
+                x if wide else noise.on_use(x, f"{node.name}/{name}"),
+                f"{node.name}/{name}",
+                sums.weights.get(name, 1),
+                wide=wide,
+            )
             for name, x in parameters.items()
         }
     call = Call(node, step.facts, bottoms, parameters, kept, training, decision)
@@ -305,8 +311,8 @@ def _rounding(noise: Noise, layer: str) -> Rounded:
     """Moves a sum within a layer, and its gradient, which adds up as many terms."""
 
     def rounded(x: Tensor, name: str, terms: float) -> Tensor:
-        x = noise.on_gradient(x, f"{layer}/{name}", terms)
-        return noise.on_value(x, f"{layer}/{name}", terms)
+        x = noise.on_gradient(x, f"{layer}/{name}", terms, wide=True)
+        return noise.on_value(x, f"{layer}/{name}", terms, wide=True)
 
     return rounded
 

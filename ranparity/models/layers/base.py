@@ -86,11 +86,16 @@ class CaffeLayer:
     """What every layer of a Caffe net has, for use with a Keras layer as the second base.
 
     Attributes:
+        compute_dtype: The type of what it computes, by Keras.
+        variable_dtype: The type of its variables, by Keras; a mixed policy has another one.
         caffe_name: The layer's name in Caffe.
         caffe_order: Its place among the net's layers, from 0.
         caffe_tops: The names of what it makes, in the net's graph; empty where they are its own
             name, with a number where there are several.
     """
+
+    compute_dtype: str
+    variable_dtype: str
 
     def __init__(
         self,
@@ -112,6 +117,21 @@ class CaffeLayer:
         config: dict[str, Any] = super().get_config()  # type: ignore[misc]  # of the Keras base
         tops = {"caffe_tops": self.caffe_tops} if self.caffe_tops else {}
         return config | {"caffe_name": self.caffe_name, "caffe_order": self.caffe_order} | tops
+
+    def widened(self, x: Any) -> Any:
+        """A tensor in the type of the layer's variables, where it computes in a narrower one.
+
+        Sums and moments, and what is worked out of them, would lose too much in the latter.
+        """
+        return ops.cast(x, self.variable_dtype) if self._is_mixed else x
+
+    def narrowed(self, x: Any) -> Any:
+        """What was worked out of `widened` tensors, in the type that the layer computes in."""
+        return ops.cast(x, self.compute_dtype) if self._is_mixed else x
+
+    @property
+    def _is_mixed(self) -> bool:
+        return bool(self.compute_dtype != self.variable_dtype)
 
     def refuse(self, error: RuleError) -> InputError:
         """An error that names this layer."""

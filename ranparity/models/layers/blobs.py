@@ -134,11 +134,12 @@ class Reduction(CaffeLayer, keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """What is left of the axes before `axis`."""
-        axes = tuple(range(self.axis, len(inputs.shape)))
-        total = ops.sum(inputs * inputs if self.operation == "SUMSQ" else inputs, axis=axes)
-        if self.operation != "MEAN":
-            return total
-        return total / math.prod(inputs.shape[axis] for axis in axes)
+        x = self.widened(inputs)
+        axes = tuple(range(self.axis, len(x.shape)))
+        total = ops.sum(x * x if self.operation == "SUMSQ" else x, axis=axes)
+        if self.operation == "MEAN":
+            total = total / math.prod(x.shape[axis] for axis in axes)
+        return self.narrowed(total)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The axes before `axis`."""
@@ -220,6 +221,8 @@ class WithLoss(keras.layers.Layer):
     def call(self, inputs: list[Any]) -> Any:
         """The tensor; the scalar goes to the model's `losses`."""
         x, loss = inputs
+        if self.compute_dtype != self.variable_dtype:  # a loss is as wide as the variables
+            loss = ops.cast(loss, self.variable_dtype)
         self.add_loss(loss * self.weight)
         return x
 

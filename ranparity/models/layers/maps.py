@@ -127,8 +127,9 @@ class CaffePool(CaffeLayer, keras.layers.Layer):
         }
         if self.pool == "MAX":
             return kernel("max_pool")(inputs, **window)
-        divisor = self._divisor(size)
-        return kernel("sum_pool")(inputs, **window) / ops.cast(divisor, inputs.dtype)
+        x = self.widened(inputs)
+        mean = kernel("sum_pool")(x, **window) / ops.cast(self._divisor(size), x.dtype)
+        return self.narrowed(mean)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The output's shape, in the input's axis order."""
@@ -221,12 +222,14 @@ class Interp(CaffeLayer, keras.layers.Layer):
 
     def call(self, inputs: list[Any]) -> Any:
         """Resizes the first input."""
-        x, reference = inputs
+        given, reference = inputs
+        x = self.widened(given)
         height, width = (
             ops.cast(interpolation_matrix(x.shape[axis], reference.shape[axis]), x.dtype)
             for axis in axes_of_map(self.data_format)
         )
-        return kernel("interpolation")(x, height, width, data_format=self.data_format)
+        made = kernel("interpolation")(x, height, width, data_format=self.data_format)
+        return self.narrowed(made)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         """The output's shape, in the inputs' axis order."""
@@ -272,27 +275,29 @@ class BN(CaffeLayer, keras.layers.BatchNormalization):
         """Normalises, and in training moves the statistics."""
         if mask is not None:
             raise InputError(f'layer "{self.caffe_name}": a mask cannot be given')
+        x = self.widened(inputs)
         if not (training and self.trainable):
-            return kernel("affine_normalization")(
-                inputs,
-                _read(self.moving_mean, inputs),
-                _read(self.moving_variance, inputs),
-                _read(self.gamma, inputs),
-                _read(self.beta, inputs),
+            made = kernel("affine_normalization")(
+                x,
+                _read(self.moving_mean, x),
+                _read(self.moving_variance, x),
+                _read(self.gamma, x),
+                _read(self.beta, x),
                 epsilon=self.epsilon,
                 axis=self.axis,
             )
+            return self.narrowed(made)
         normalised, mean, variance = kernel("batch_normalization")(
-            inputs,
-            _read(self.gamma, inputs),
-            _read(self.beta, inputs),
+            x,
+            _read(self.gamma, x),
+            _read(self.beta, x),
             epsilon=self.epsilon,
             axis=self.axis,
         )
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             old = ops.convert_to_tensor(moving)
             moving.assign(kernel("moving_average")(old, batch, self.momentum))
-        return normalised
+        return self.narrowed(normalised)
 
 
 def _read(variable: Any, x: Any) -> Any:
@@ -433,3 +438,7 @@ class InnerProduct(CaffeLayer, keras.layers.Dense):
 @keras.saving.register_keras_serializable(package="ranparity")
 class Softmax(CaffeLayer, keras.layers.Softmax):
     """Softmax over the last axis of (N, classes)."""
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """The softmax of each row."""
+        return self.narrowed(super().call(self.widened(inputs), mask))

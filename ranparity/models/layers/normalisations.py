@@ -52,13 +52,16 @@ class Normalize(_OfMap):
     def build(self, input_shape: Shape) -> None:
         """Makes the scale."""
         del input_shape
-        self.scale = self.add_weight(shape=(), initializer="ones", trainable=False, name="scale")
+        self.scale = self.add_weight(
+            shape=(), initializer="ones", trainable=False, name="scale", autocast=False
+        )
 
     def call(self, inputs: Any) -> Any:
         """Positions whose channels have the length of the scale."""
         axis = -1 if self.data_format == "channels_last" else 1
-        length = ops.sqrt(ops.sum(inputs * inputs, axis=axis, keepdims=True) + self.eps)
-        return inputs / length * ops.cast(self.scale, inputs.dtype)
+        x = self.widened(inputs)
+        length = ops.sqrt(ops.sum(x * x, axis=axis, keepdims=True) + self.eps)
+        return self.narrowed(x / length * ops.cast(self.scale, x.dtype))
 
 
 @keras.saving.register_keras_serializable(package="ranparity")
@@ -81,9 +84,10 @@ class MVN(_OfMap):
     def call(self, inputs: Any) -> Any:
         """Maps of mean 0 and standard deviation 1."""
         axes = axes_of_map(self.data_format)
-        count = math.prod(inputs.shape[axis] for axis in axes)
-        centred = inputs - ops.sum(inputs, axis=axes, keepdims=True) / count
+        x = self.widened(inputs)
+        count = math.prod(x.shape[axis] for axis in axes)
+        centred = x - ops.sum(x, axis=axes, keepdims=True) / count
         variance = ops.sum(centred * centred, axis=axes, keepdims=True) / count
         flat = variance == 0
         root = ops.sqrt(ops.where(flat, ops.ones_like(variance), variance))
-        return centred / (ops.where(flat, ops.zeros_like(root), root) + self.eps)
+        return self.narrowed(centred / (ops.where(flat, ops.zeros_like(root), root) + self.eps))

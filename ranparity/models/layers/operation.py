@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from ranparity.caffe.arbiter.noise import WIDE
 from ranparity.caffe.shapes import Attribute
 from ranparity.errors import InputError
 from ranparity.models.layers.base import MSRA, CaffeLayer, Shape
@@ -25,6 +26,8 @@ START = {
 }
 """What variables begin with; others see `_start`."""
 SLOPE = 0.25  # of a PReLU (BVLC/caffe, src/caffe/layers/prelu_layer.cpp, LayerSetUp)
+PLACES = ("ArgMax", "Pooling", "Upsample")
+"""Types whose tops are places in a map, or that read such: numbers up to its area."""
 TO_CAFFE, TO_KERAS = (0, 3, 1, 2), (0, 2, 3, 1)  # axes of maps that are channels_last here
 
 
@@ -86,6 +89,11 @@ class Operation(CaffeLayer, keras.layers.Layer):
         if type not in OPERATIONS:
             known = ", ".join(sorted(OPERATIONS))
             raise InputError(f'layer "{self.caffe_name}" ({type}): expected one of {known}')
+        if type in PLACES and self._is_mixed:
+            raise InputError(
+                f'layer "{self.caffe_name}" ({type}): expected a precision of float32 or float64: '
+                f"places in a map are no numbers of {self.compute_dtype}"
+            )
         self.type = type
         self.attributes = dict(attributes)
         self.tops = tuple(map(tuple, tops))
@@ -100,12 +108,21 @@ class Operation(CaffeLayer, keras.layers.Layer):
         for shapes, trainable in ((self.parameters, True), (self.statistics, False)):
             for name, shape in shapes.items():
                 self.blobs[name] = self.add_weight(
-                    shape=shape, initializer=_start(name, shape), trainable=trainable, name=name
+                    shape=shape,
+                    initializer=_start(name, shape),
+                    trainable=trainable,
+                    name=name,
+                    autocast=False,  # `value` casts it, and statistics stay as they are
                 )
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The tops: one, or a list of several."""
-        made = OPERATIONS[self.type](self, keras.tree.flatten(inputs), bool(training))
+        given = keras.tree.flatten(inputs)
+        if self.type in WIDE:
+            given = [self.widened(x) for x in given]
+        made = OPERATIONS[self.type](self, given, bool(training))
+        if self.type in WIDE:
+            made = [self.narrowed(x) for x in made]
         return made[0] if len(self.tops) == 1 else made
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -41,7 +41,13 @@ class Tap(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the variable."""
         shape = tuple(self._batch if side is None else side for side in input_shape)
-        self.kept = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="kept")
+        self.kept = self.add_weight(
+            shape=shape,
+            initializer="zeros",
+            trainable=False,
+            name="kept",
+            autocast=False,  # or Keras 3.15 on torch would assign to a copy in the narrow type
+        )
 
     def call(self, inputs: Any) -> Any:
         """Give the tensor as it is."""

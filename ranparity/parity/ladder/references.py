@@ -32,7 +32,7 @@ from ranparity.caffe.arbiter.explained import (
     noise_squares,
     tell,
 )
-from ranparity.caffe.arbiter.noise import UNIT_ROUNDOFF
+from ranparity.caffe.arbiter.noise import NARROW, UNIT_ROUNDOFF
 from ranparity.caffe.arbiter.run import Arbiter, Step
 from ranparity.caffe.arbiter.solver import Solver
 from ranparity.data import digest
@@ -40,7 +40,7 @@ from ranparity.errors import InputError
 from ranparity.models import caffe_weights, zoo
 from ranparity.parity.check import pool_whole_map
 from ranparity.parity.ladder.case import Case
-from ranparity.parity.ladder.rounding import MEASURED, noise_in
+from ranparity.parity.ladder.rounding import MEASURED, measured_in, noise_in
 from ranparity.parity.ladder.store import Store, Under, Writer, is_whole
 from ranparity.training import environment
 
@@ -62,6 +62,7 @@ class Asked:
         slots: What is kept of each trained parameter, by NAME/SLOT.
         solver: The update rule.
         respect_frozen: As `Arbiter` has it.
+        precision: In which the noise is drawn.
     """
 
     net: prototxt.Net
@@ -72,6 +73,7 @@ class Asked:
     slots: Arrays = dataclasses.field(default_factory=dict)
     solver: Solver | None = None
     respect_frozen: bool = False
+    precision: str = MEASURED
 
     @cached_property
     def digest(self) -> str:
@@ -85,7 +87,7 @@ class Asked:
             "slots": digest.of_named_arrays(self.slots),
             "solver": dataclasses.asdict(self.solver) if self.solver else None,
             "respect_frozen": self.respect_frozen,
-            "noise": [MEASURED, SEED, RUNS, UNDECIDED_RUNS, UNDECIDED],
+            "noise": [self.precision, SEED, RUNS, UNDECIDED_RUNS, UNDECIDED],
             "source": _source(),
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
@@ -146,8 +148,9 @@ def asked(case: Case, start: Store, prefix: str, *, training: bool) -> Asked:
     net = net_of(case, start.about["prototxt"])
     weights = caffe_weights.named(start.under(f"{prefix}/weights"))
     images = np.ascontiguousarray(start[f"{prefix}/images"].transpose(0, 3, 1, 2))
+    precision = measured_in(case.precision)
     if not training:
-        return Asked(net, images, weights, training)
+        return Asked(net, images, weights, training, precision=precision)
     rule = start.about["rule"]
     return Asked(
         net,
@@ -164,6 +167,7 @@ def asked(case: Case, start: Store, prefix: str, *, training: bool) -> Asked:
             int(start[f"{prefix}/step"]),
         ),
         respect_frozen=case.respect_frozen,
+        precision=precision,
     )
 
 
@@ -284,37 +288,56 @@ def find(what: Asked, cache: Path, precision: str = MEASURED) -> CaffeReferences
 
     @functools.cache
     def undecided() -> Store:
-        return _undecided(question, cache / f"{what.digest}-undecided", found)
+        return _undecided(question, what.precision, cache / f"{what.digest}-undecided", found)
 
-    found = _kept(question, cache / what.digest)
+    found = _kept(question, what.precision, cache / what.digest)
     return CaffeReferences(
         found, question.arbiter, question.training, undecided, precision, question=question
     )
 
 
-def _kept(question: Question, folder: Path) -> Store:
+def _kept(question: Question, precision: str, folder: Path) -> Store:
     """Give values and squares from a folder, computed unless they are there."""
     with _filling(folder) as out:
         if out:
             decided = tell(question, lambda name, x: out.add(f"value/{name}", x.numpy()))
             memory.give_back()
             values = Under(out, "value")
-            squares = noise_squares(
-                question, values, UNIT_ROUNDOFF[MEASURED], decisions=decided, seed=SEED, runs=RUNS
-            )
+            squares = _squares(question, values, precision, decisions=decided, runs=RUNS)
             out.add_all("squares", squares)
     return Store(folder)
 
 
-def _undecided(question: Question, folder: Path, kept: Store) -> Store:
+def _undecided(question: Question, precision: str, folder: Path, kept: Store) -> Store:
     """Give the squares of runs that decide for themselves, computed unless they are there."""
     with _filling(folder) as out:
         if out:
-            unit = UNDECIDED * UNIT_ROUNDOFF[MEASURED]
-            values = Under(kept, "value")
-            squares = noise_squares(question, values, unit, seed=SEED, runs=UNDECIDED_RUNS)
+            values, times = Under(kept, "value"), UNDECIDED
+            squares = _squares(question, values, precision, runs=UNDECIDED_RUNS, times=times)
             out.add_all("squares", squares)
     return Store(folder)
+
+
+def _squares(
+    question: Question,
+    values: Arrays,
+    precision: str,
+    *,
+    runs: int,
+    decisions: Tensors | None = None,
+    times: float = 1,
+) -> Arrays:
+    """Compute how far so many times the roundings of a precision can move each tensor."""
+    wide = UNIT_ROUNDOFF[NARROW[precision]] if precision in NARROW else 0.0
+    return noise_squares(
+        question,
+        values,
+        times * UNIT_ROUNDOFF[precision],
+        decisions=decisions,
+        seed=SEED,
+        runs=runs,
+        wide=times * wide,
+    )
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
     rho = ||found - reference|| / max(explained noise, u ||reference||)
 
-in L2 norms, with the explained noise of `ranparity.caffe.arbiter` and the precision's unit roundoff
+in L2 norms, with the explained noise of `ranparity.caffe.arbiter` and the tensor's unit roundoff
 u; 0/0 is identical, and x/0 infinite. rho is held against one constant, `LIMIT`, for all tensors,
 nets, backends, levels and precisions.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranparity.caffe.arbiter.noise import UNIT_ROUNDOFF
+from ranparity.caffe.arbiter.noise import NARROW, UNIT_ROUNDOFF
 
 LIMIT = 100.0
 """Fixed at three times the largest rho, 33.6, of the first half of the clean comparisons (narrow
@@ -24,7 +24,7 @@ twins of six nets, three seeds each), before the second half was run: see the re
 IDENTICAL, ROUNDING, DIFFERS, NOT_COMPARABLE = "identical", "rounding", "differs", "not comparable"
 VERDICTS = (IDENTICAL, ROUNDING, DIFFERS, NOT_COMPARABLE)
 FAILED = (DIFFERS, NOT_COMPARABLE)
-MEASURED = "float32"  # whose noise is kept: it is linear in the unit roundoff
+MEASURED = "float32"  # whose noise is kept: it is linear in the unit roundoff, if that is small
 
 Array = NDArray[Any]
 
@@ -75,11 +75,31 @@ def in_json(value: Any) -> Any:
 
 
 def noise_in(precision: str, noise: float) -> float:
-    """Give an explained noise, of `MEASURED`, as that of a precision.
+    """Give an explained noise, of `measured_in`, as that of a precision.
 
     In float64 itself no factor lies between 1 and its neighbours, so that noise cannot be drawn.
     """
-    return noise * UNIT_ROUNDOFF[precision] / UNIT_ROUNDOFF[MEASURED]
+    return noise * UNIT_ROUNDOFF[precision] / UNIT_ROUNDOFF[measured_in(precision)]
+
+
+def measured_in(precision: str) -> str:
+    """Give the precision whose noise is drawn for one.
+
+    A mixed precision's is its own: its roundings are of two sizes and at other places, and too
+    large to be taken for a multiple of small ones.
+    """
+    return precision if precision in NARROW else MEASURED
+
+
+def unit_of(tensor: str, precision: str) -> float:
+    """Give the unit roundoff of a tensor: in a mixed precision what is kept is wider.
+
+    Args:
+        tensor: KIND/NAME.
+        precision: Of the net.
+    """
+    narrow = tensor.startswith(("blob/", "gradient/"))
+    return UNIT_ROUNDOFF[precision if narrow else NARROW.get(precision, precision)]
 
 
 def missing(tensor: str, reason: str) -> Row:
@@ -107,7 +127,7 @@ def compare(tensor: str, found: Array, expected: Array, noise: float, precision:
     largest = np.abs(error)
     worst = np.unravel_index(int(np.argmax(largest)), error.shape) if error.size else ()
     distance = _norm(error)
-    allowed = max(noise, UNIT_ROUNDOFF[precision] * length)
+    allowed = max(noise, unit_of(tensor, precision) * length)
     rho = _ratio(distance, allowed)
     root = math.sqrt(max(1, error.size))
     return Row(

@@ -220,16 +220,19 @@ class Ladder:
         return ahead(stream(backend, WORKER, [str(path)], processors))
 
     def _finish(self, found: Found, backend: str, lines: Iterator[dict[str, Any]]) -> bool:
-        """Wait for a worker; says whether it has done its work."""
+        """Wait for a worker; says whether it has done its work.
+
+        Raises:
+            InputError: The backend cannot be had as it is asked for, or an imported model not run.
+        """
+        first: dict[str, Any] | None = None
         try:
-            found.environments[backend] = next(lines, {}).get("environment", {})
+            first = next(lines, {})
+            found.environments[backend] = first.get("environment", {})
             (done,) = lines
         except (WorkerError, ValueError, InputError) as error:
-            if (
-                found.case.imported
-                and backend == self._backends[0]
-                and isinstance(error, InputError)
-            ):
+            followed = found.case.imported and backend == self._backends[0]
+            if isinstance(error, InputError) and (first is None or followed):
                 raise
             found.failures[backend] = str(error)
             return False

@@ -41,7 +41,7 @@ from ranparity.parity.ladder.case import Case, Job
 from ranparity.parity.ladder.free_run import distance
 from ranparity.parity.ladder.store import Store, Under, Writer, wait_for
 from ranparity.parity.ladder.subjects import subject
-from ranparity.training import backends, environment, twins, variables
+from ranparity.training import backends, environment, precisions, probing, twins, variables
 from ranparity.training.backends import Backend, Trainer
 from ranparity.training.update import IDLE, Update
 from ranparity.training.variables import Model
@@ -98,6 +98,7 @@ def main(arguments: Sequence[str]) -> None:
     asked = [cases.from_json(job.case) for job in jobs]
     _keep_to(asked[0].threads)
     backend, switches = backends.start(chosen, asked[0].precision)
+    probing.check(backend, chosen, asked[0].precision)
     import keras
 
     print(json.dumps({"environment": environment.describe(chosen, backend.device(), switches)}))
@@ -108,6 +109,7 @@ def main(arguments: Sequence[str]) -> None:
             if program is None or program.case != _program(case):
                 program = None
                 keras.backend.clear_session()
+                backends.set_precision(case.precision)
                 program = Program(_program(case), backend)
             again = any(_program(later) == program.case for later in asked[number:])
             program.keeps = again or bool({4, 5} & set(case.levels))
@@ -176,13 +178,13 @@ class Program:
     @cached_property
     def bare(self) -> Trainer:
         """What trains in `ranparity run`."""
-        return self._backend.trainer(self.model, self.update)
+        return self._trainer(self.model, self.update)
 
     @cached_property
     def tapped(self) -> tuple[Trainer, Model]:
         """The same layers and the same step, with every blob and gradient to be read."""
         model = probe.tapped(self.subject.readable(self.model), self.case.batch_size)
-        return self._backend.trainer(model, probe.recording(self.update)), model
+        return self._trainer(model, probe.recording(self.update)), model
 
     @cached_property
     def inferring(self) -> tuple[Trainer, probe.Blobs]:
@@ -191,6 +193,10 @@ class Program:
         self.built.alter(model)
         row, blobs = probe.flat(model)
         return self._backend.trainer(row, IDLE), blobs
+
+    def _trainer(self, model: Model, update: Update) -> Trainer:
+        scaled = precisions.is_scaled(self.case.precision)
+        return self._backend.trainer(model, update, scaled=scaled)
 
     def run(self, case: Case, folder: Path, common: Path | None) -> dict[str, Any]:
         """Run a case; see `Job`.
@@ -291,10 +297,19 @@ class Program:
         memory.give_back()
 
     def _taken(self, trainer: Trainer, moment: Moment) -> float:
-        """Take the step; gives the loss."""
+        """Take the step; gives the loss.
+
+        Where the loss is scaled, as often as it takes: a step that is left out changes nothing but
+        the scale.
+        """
         images, targets = self.fault.batch(moment.images, moment.targets)
         scalars = self.update.scalars(*self.fault.clock(self._case, moment.step, moment.rate))
-        return trainer.step(self.subject.arranged(images), targets, scalars)
+        while True:
+            before = trainer.scaling
+            loss = trainer.step(self.subject.arranged(images), targets, scalars)
+            after = trainer.scaling
+            if before is None or after is None or after.skipped == before.skipped:
+                return loss
 
     def _run_freely(self, out: Writer, case: Case, drawn: Arrays) -> str:
         """Level 5: a run and its twins; and the states that level 4 begins at.
@@ -313,7 +328,8 @@ class Program:
         out.add("5/losses", np.asarray(losses))
         out.add("5/path", np.stack(path))
         for number in range(case.twins if 5 in case.levels else 0):
-            moved = twins.twin(tape, {name: drawn[name] for name in trained}, number + 1)
+            begun = {name: drawn[name] for name in trained}
+            moved = twins.twin(tape, begun, number + 1, case.precision)
             start = dict(drawn) | moved
             apart, losses = [distance(_flat(start, trained), path[0])], []
             for moment, loss in self._free(case, feeding, start):

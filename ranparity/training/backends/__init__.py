@@ -14,20 +14,25 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ranparity.errors import InputError
+from ranparity.training import precisions
 
 if TYPE_CHECKING:  # so that the names can be listed for `--help` at no cost
     import numpy as np
     from numpy.typing import NDArray
 
+    from ranparity.training.scaling import Scaling
     from ranparity.training.update import Update
     from ranparity.training.variables import Model, State
 
 NAMES = ("torch", "tensorflow", "jax")
-PRECISIONS = ("float32", "float64")
+PRECISIONS = precisions.NAMES
 
 
 class Trainer(Protocol):
     """A model in training on one framework: its weights, BN statistics and optimizer slots."""
+
+    scaling: Scaling | None
+    """Of the loss; None where it is taken as it is."""
 
     def step(
         self,
@@ -36,6 +41,9 @@ class Trainer(Protocol):
         scalars: Sequence[float],
     ) -> float:
         """Take one step of training; layers whose `trainable` is false stay as they are.
+
+        Where the loss is scaled, a step whose gradients are not all finite changes nothing but
+        `scaling`.
 
         Args:
             images: NHWC.
@@ -61,8 +69,13 @@ class Trainer(Protocol):
     def slots(self) -> dict[str, NDArray[Any]]:
         """Give what the update rule keeps of each trainable variable, by NAME/SLOT."""
 
-    def restore(self, weights: State, slots: State) -> None:
+    def restore(self, weights: State, slots: State, scaling: Scaling | None = None) -> None:
         """Go on from these variables and slots.
+
+        Args:
+            weights: All variables by name.
+            slots: What the update rule keeps, by NAME/SLOT.
+            scaling: Where the scale of a loss that is scaled is; by default at its beginning.
 
         Raises:
             InputError: They are not those of the model and the update rule.
@@ -101,6 +114,7 @@ class Backend(Protocol):
         remat: bool = False,
         accumulate: int = 1,
         devices: int = 1,
+        scaled: bool = False,
     ) -> Trainer:
         """Start to train a model, with logits as its outputs, from the values that it has.
 
@@ -113,6 +127,7 @@ class Backend(Protocol):
                 memory again; see `apart`.
             devices: How many compute each batch together, a part each; the gradients are those of
                 the whole batch, batch statistics included (`ranparity.kernels.replicas`).
+            scaled: Whether the loss is scaled; see `ranparity.training.scaling`.
         """
 
 
@@ -150,7 +165,7 @@ def start(
 
     Args:
         name: One of `NAMES`.
-        precision: One of `PRECISIONS`: of the variables, and of all that is computed.
+        precision: One of `PRECISIONS`.
         many_steps: Whether what makes steps faster may cost time before the first one.
         devices: How many are to compute a step together.
 
@@ -172,10 +187,18 @@ def start(
     switches = backend.prepare(processors(), precision, many_steps=many_steps, devices=devices)
     if devices > 1:
         switches["devices"] = devices
-    config = importlib.import_module("keras").config
-    config.set_floatx(precision)  # whatever the user's keras.json says
-    config.set_dtype_policy(precision)
+    set_precision(precision)
     return backend, switches
+
+
+def set_precision(precision: str) -> None:
+    """Let the models that are built from now on be of a precision.
+
+    Keras's `clear_session` forgets it.
+    """
+    config = importlib.import_module("keras").config
+    config.set_floatx(precisions.kept(precision))  # whatever the user's keras.json says
+    config.set_dtype_policy(precisions.policy(precision))
 
 
 def loaded(name: str) -> Backend:

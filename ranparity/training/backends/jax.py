@@ -15,6 +15,7 @@ from ranparity.training import variables
 from ranparity.training.backends import apart, compiled
 from ranparity.training.backends.bookkeeping import Bookkeeping, check_devices
 from ranparity.training.backends.lean import Flat, Lean
+from ranparity.training.scaling import Scaling
 from ranparity.training.update import Arithmetic, Update
 from ranparity.training.variables import Model, State
 
@@ -62,21 +63,34 @@ def device() -> str:
 
 
 def trainer(
-    model: Model, update: Update, *, remat: bool = False, accumulate: int = 1, devices: int = 1
+    model: Model,
+    update: Update,
+    *,
+    remat: bool = False,
+    accumulate: int = 1,
+    devices: int = 1,
+    scaled: bool = False,
 ) -> JaxTrainer:
     """Start to train a model."""
-    return JaxTrainer(model, update, remat=remat, accumulate=accumulate, devices=devices)
+    return JaxTrainer(model, update, remat, accumulate, devices, Scaling() if scaled else None)
 
 
 class JaxTrainer:
     """A model in training; its variables are kept here and given back to Keras by `finish`."""
 
     def __init__(
-        self, model: Model, update: Update, *, remat: bool, accumulate: int, devices: int
+        self,
+        model: Model,
+        update: Update,
+        remat: bool,
+        parts: int,
+        devices: int,
+        scaling: Scaling | None,
     ) -> None:
         import jax
 
-        self._jax, self._parts, self._devices = jax, accumulate, devices
+        self._jax, self._devices = jax, devices
+        self._parts, self.scaling = parts, scaling
         self._lean = Lean(model, recompute=_recompute if remat else None)
         self._books = Bookkeeping(model, update)
         values = {name: np.asarray(v.value) for name, v in self._books.variables.items()}
@@ -93,6 +107,7 @@ class JaxTrainer:
         self._update = jax.jit(self._updated, donate_argnums=(0, 2))
         self._add = jax.jit(_sums, donate_argnums=(0,))
         self._multiply = jax.jit(_products, donate_argnums=(0,))
+        self._find_finite = jax.jit(_are_finite)
         self._infer = jax.jit(self._traced_logits)
 
     def step(
@@ -102,7 +117,7 @@ class JaxTrainer:
         scalars: Sequence[float],
     ) -> float:
         """Take one step; see `Trainer.step`."""
-        if self._parts > 1 or self._devices > 1:
+        if self._parts > 1 or self._devices > 1 or self.scaling:
             return apart.step(self, images, targets, scalars, self._parts)
         self._weights, self._others, self._slots, loss = self._step(
             self._weights,
@@ -113,10 +128,13 @@ class JaxTrainer:
         )
         return float(loss)
 
-    def gradients(self, images: NDArray[Any], targets: NDArray[Any]) -> tuple[float, list[Any]]:
+    def gradients(
+        self, images: NDArray[Any], targets: NDArray[Any], scale: float
+    ) -> tuple[float, list[Any]]:
         """Give a loss and its gradients; see `Separable.gradients`."""
-        batch = self._books.batch(images, targets)
-        loss, self._others, gradients = self._differentiate(self._weights, self._others, *batch)
+        factor = [] if scale == 1 else self._books.floats((scale,))
+        given = [*self._books.batch(images, targets), *factor]
+        loss, self._others, gradients = self._differentiate(self._weights, self._others, *given)
         return float(loss), gradients
 
     def added(self, one: list[Any], other: list[Any]) -> list[Any]:
@@ -128,6 +146,18 @@ class JaxTrainer:
         """Give gradients times a factor."""
         found: list[Any] = self._multiply(gradients, *self._books.floats((factor,)))
         return found
+
+    def are_finite(self, gradients: list[Any]) -> bool:
+        """Whether every element is a finite number."""
+        return bool(self._find_finite(gradients))
+
+    def statistics(self) -> list[Any]:
+        """Give what is not trained, as it is now."""
+        return self._others
+
+    def put_back(self, statistics: list[Any]) -> None:
+        """Have it as it was."""
+        self._others = statistics
 
     def move(self, gradients: list[Any], scalars: Sequence[float]) -> None:
         """Update all weights and their slots."""
@@ -155,11 +185,12 @@ class JaxTrainer:
             [[np.array(slot) for slot in slots] for slots in self._slots]
         )
 
-    def restore(self, weights: State, slots: State) -> None:
+    def restore(self, weights: State, slots: State, scaling: Scaling | None = None) -> None:
         """Go on from these variables and slots."""
         grouped = self._books.grouped_slots(slots)
         variables.check(self._books.variables, weights)
         self._take(weights, grouped)
+        self.scaling = scaling or (Scaling() if self.scaling else None)
 
     def finish(self) -> Model:
         """Give the Keras model, once the present variables are in it."""
@@ -191,12 +222,20 @@ class JaxTrainer:
         return weights, others, slots, loss
 
     def _differentiated(
-        self, weights: list[Any], others: list[Any], images: Any, targets: Any
+        self, weights: list[Any], others: list[Any], images: Any, targets: Any, scale: Any = None
     ) -> tuple[Any, list[Any], list[Any]]:
-        """Forward and backward: the loss, the statistics after it, and its gradients."""
-        differentiate = self._jax.value_and_grad(self._loss, has_aux=True)
-        (loss, others), gradients = differentiate(weights, others, images, targets)
-        return loss, others, gradients
+        """Forward and backward: the loss, the statistics after it, and its gradients, scaled."""
+        if scale is None:
+            differentiate = self._jax.value_and_grad(self._loss, has_aux=True)
+            (loss, others), gradients = differentiate(weights, others, images, targets)
+            return loss, others, gradients
+
+        def scaled(weights: list[Any]) -> tuple[Any, tuple[Any, list[Any]]]:
+            loss, after = self._loss(weights, others, images, targets)
+            return loss * scale, (loss, after)
+
+        (_, (loss, after)), gradients = self._jax.value_and_grad(scaled, has_aux=True)(weights)
+        return loss, after, gradients
 
     def _on_all_devices(self) -> Callable[..., tuple[Any, list[Any], list[Any]]]:
         """Give `_differentiated` as devices compute it together, each a part of the batch."""
@@ -211,13 +250,18 @@ class JaxTrainer:
                 loss, others, gradients = self._differentiated(*given)
             return mean(loss), others, mean(gradients)
 
-        return jax.shard_map(  # type: ignore[no-any-return]  # of what it is given
-            replica,
-            mesh=jax.sharding.Mesh(np.array(jax.devices()[: self._devices]), (REPLICA,)),
-            in_specs=(whole, whole, parts, parts),
-            out_specs=(whole, whole, whole),
-            check_vma=False,  # so that a gradient of a mean is the mean of the gradients
-        )
+        def together(*given: Any) -> tuple[Any, list[Any], list[Any]]:
+            scale = [whole for _ in given[4:]]
+            mapped = jax.shard_map(
+                replica,
+                mesh=jax.sharding.Mesh(np.array(jax.devices()[: self._devices]), (REPLICA,)),
+                in_specs=(whole, whole, parts, parts, *scale),
+                out_specs=(whole, whole, whole),
+                check_vma=False,  # so that a gradient of a mean is the mean of the gradients
+            )
+            return mapped(*given)  # type: ignore[no-any-return]  # of what it is given
+
+        return together
 
     def _updated(
         self,
@@ -244,15 +288,20 @@ class JaxTrainer:
             logits, others, penalties = self._books.model.stateless_call(
                 weights, others, images, training=True, return_losses=True
             )
-        log_probabilities = self._jax.nn.log_softmax(logits)
+        log_probabilities = self._jax.nn.log_softmax(self._kept(logits))
         loss = -(targets * log_probabilities).sum(axis=1).mean()
         for penalty in penalties:
-            loss = loss + penalty
+            loss = loss + self._kept(penalty)
         return loss, others
 
     def _traced_logits(self, weights: list[Any], others: list[Any], images: Any) -> Any:
         with self._lean.running(training=False):
-            return self._books.model.stateless_call(weights, others, images, training=False)[0]
+            call = self._books.model.stateless_call
+            return self._kept(call(weights, others, images, training=False)[0])
+
+    def _kept(self, x: Any) -> Any:
+        """A tensor in the type of the variables, where the model computes in a narrower one."""
+        return x if x.dtype == self._books.dtype else x.astype(self._books.dtype)
 
 
 def _sums(one: list[Any], other: list[Any]) -> list[Any]:
@@ -261,6 +310,12 @@ def _sums(one: list[Any], other: list[Any]) -> list[Any]:
 
 def _products(gradients: list[Any], factor: Any) -> list[Any]:
     return [gradient * factor for gradient in gradients]
+
+
+def _are_finite(gradients: list[Any]) -> Any:
+    import jax
+
+    return jax.numpy.stack([jax.numpy.isfinite(each).all() for each in gradients]).all()
 
 
 def _recompute(function: Flat) -> Flat:

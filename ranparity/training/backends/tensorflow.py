@@ -15,6 +15,7 @@ from ranparity.training.backends import apart
 from ranparity.training.backends.bookkeeping import Bookkeeping, check_devices
 from ranparity.training.backends.lean import Lean
 from ranparity.training.backends.startup import is_error, stderr_filtered
+from ranparity.training.scaling import Scaling
 from ranparity.training.update import Arithmetic, Update
 from ranparity.training.variables import Model, State
 
@@ -60,21 +61,34 @@ def device() -> str:
 
 
 def trainer(
-    model: Model, update: Update, *, remat: bool = False, accumulate: int = 1, devices: int = 1
+    model: Model,
+    update: Update,
+    *,
+    remat: bool = False,
+    accumulate: int = 1,
+    devices: int = 1,
+    scaled: bool = False,
 ) -> TensorFlowTrainer:
     """Start to train a model."""
-    return TensorFlowTrainer(model, update, remat=remat, accumulate=accumulate, devices=devices)
+    return TensorFlowTrainer(model, update, remat, accumulate, devices, Scaling() if scaled else None)
 
 
 class TensorFlowTrainer:
     """A model in training; its weights are the Keras variables, updated by the step's graph."""
 
     def __init__(
-        self, model: Model, update: Update, *, remat: bool, accumulate: int, devices: int
+        self,
+        model: Model,
+        update: Update,
+        remat: bool,
+        parts: int,
+        devices: int,
+        scaling: Scaling | None,
     ) -> None:
         import tensorflow as tf
 
-        self._tf, self._parts, self._devices = tf, accumulate, devices
+        self._tf, self._devices = tf, devices
+        self._parts, self.scaling = parts, scaling
         self._lean = Lean(model, recompute=tf.recompute_grad if remat else None)
         self._books = Bookkeeping(model, update)
         self._weights = [self._books.variables[name].value for name in self._books.trainable]
@@ -85,7 +99,7 @@ class TensorFlowTrainer:
             self._on_all_devices if self._strategy else self._differentiated
         )
         self._update = tf.function(self._updated)
-        self._infer = tf.function(lambda images: self._lean(images, training=False))
+        self._infer = tf.function(lambda images: self._kept(self._lean(images, training=False)))
 
     def step(
         self,
@@ -94,15 +108,17 @@ class TensorFlowTrainer:
         scalars: Sequence[float],
     ) -> float:
         """Take one step; see `Trainer.step`."""
-        if self._parts > 1 or self._devices > 1:
+        if self._parts > 1 or self._devices > 1 or self.scaling:
             return apart.step(self, images, targets, scalars, self._parts)
         batch = self._constants(self._books.batch(images, targets))
         return float(self._step(*batch, tuple(self._constants(scalars))))
 
-    def gradients(self, images: NDArray[Any], targets: NDArray[Any]) -> tuple[float, list[Any]]:
+    def gradients(
+        self, images: NDArray[Any], targets: NDArray[Any], scale: float
+    ) -> tuple[float, list[Any]]:
         """Give a loss and its gradients; see `Separable.gradients`."""
-        batch = self._constants(self._books.batch(images, targets))
-        loss, gradients = self._differentiate(*batch)
+        given = [*self._books.batch(images, targets), *([] if scale == 1 else [scale])]
+        loss, gradients = self._differentiate(*self._constants(given))
         return float(loss), gradients
 
     def added(self, one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
@@ -112,6 +128,20 @@ class TensorFlowTrainer:
     def multiplied(self, gradients: Sequence[Any], factor: float) -> list[Any]:
         """Give gradients times a factor."""
         return [gradient * factor for gradient in gradients]
+
+    def are_finite(self, gradients: Sequence[Any]) -> bool:
+        """Whether every element is a finite number."""
+        tf = self._tf
+        return bool(tf.reduce_all([tf.reduce_all(tf.math.is_finite(each)) for each in gradients]))
+
+    def statistics(self) -> list[Any]:
+        """Give what is not trained, as it is now."""
+        return [self._tf.identity(self._books.variables[name].value) for name in self._books.others]
+
+    def put_back(self, statistics: list[Any]) -> None:
+        """Have it as it was."""
+        for name, value in zip(self._books.others, statistics, strict=True):
+            self._books.variables[name].assign(value)
 
     def move(self, gradients: Sequence[Any], scalars: Sequence[float]) -> None:
         """Update all weights and their slots."""
@@ -134,13 +164,14 @@ class TensorFlowTrainer:
         arrays = [[self._turned(_array(slot)) for slot in slots] for slots in self._slots]
         return self._books.named_slots(arrays)
 
-    def restore(self, weights: State, slots: State) -> None:
+    def restore(self, weights: State, slots: State, scaling: Scaling | None = None) -> None:
         """Go on from these variables and slots."""
         grouped = self._books.grouped_slots(slots)
         variables.assign(self._books.variables, weights)
         for mine, given in zip(self._slots, grouped, strict=True):
             for slot, array in zip(mine, given, strict=True):
                 slot.assign(self._turned(array))
+        self.scaling = scaling or (Scaling() if self.scaling else None)
 
     def finish(self) -> Model:
         """Give the Keras model, which has the present variables all along."""
@@ -159,17 +190,27 @@ class TensorFlowTrainer:
         self._updated(gradients, scalars)
         return loss
 
-    def _differentiated(self, images: Any, targets: Any) -> tuple[Any, list[Any]]:
-        """Build the graph of forward and backward: the loss and its gradients."""
+    def _differentiated(
+        self, images: Any, targets: Any, scale: Any = None
+    ) -> tuple[Any, list[Any]]:
+        """Build the graph of forward and backward: the loss and its gradients, times a scale."""
         tf = self._tf
         with tf.GradientTape() as tape:
-            logits = self._lean(images, training=True)
+            logits = self._kept(self._lean(images, training=True))
             loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
             for penalty in self._books.model.losses:  # of this call: each begins with none
-                loss += penalty
-        return loss, tape.gradient(loss, self._weights)
+                loss += self._kept(penalty)
+            scaled = loss if scale is None else loss * scale
+        return loss, tape.gradient(scaled, self._weights)
 
-    def _on_all_devices(self, images: Any, targets: Any) -> tuple[Any, list[Any]]:
+    def _kept(self, x: Any) -> Any:
+        """A tensor in the type of the variables, where the model computes in a narrower one."""
+        dtype = self._weights[0].dtype
+        return x if x.dtype == dtype else self._tf.cast(x, dtype)
+
+    def _on_all_devices(
+        self, images: Any, targets: Any, scale: Any = None
+    ) -> tuple[Any, list[Any]]:
         """Build the graph of forward and backward on all devices, each a part of the batch.
 
         The model's variables are on the first device, and each of the others reads them there. A
@@ -193,11 +234,12 @@ class TensorFlowTrainer:
                 logits, others, penalties = model.stateless_call(
                     weights, fixed, given, training=True, return_losses=True
                 )
+                logits = self._kept(logits)
                 loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(wanted, logits))
                 for penalty in penalties:
-                    loss += penalty
-            gradients = tape.gradient(loss, weights)
-            return _mean(loss), others, _mean(gradients)
+                    loss += self._kept(penalty)
+                scaled = loss if scale is None else loss * scale
+            return _mean(loss), others, _mean(tape.gradient(scaled, weights))
 
         with replicas.together(_mean), self._lean.running(training=True):
             made = self._strategy.run(replica)

@@ -14,6 +14,7 @@ from ranparity.training import variables
 from ranparity.training.backends import apart
 from ranparity.training.backends.bookkeeping import Bookkeeping, check_devices
 from ranparity.training.backends.lean import Flat, Lean
+from ranparity.training.scaling import Scaling
 from ranparity.training.update import Arithmetic, Update
 from ranparity.training.variables import Model, State
 
@@ -55,21 +56,34 @@ def device() -> str:
 
 
 def trainer(
-    model: Model, update: Update, *, remat: bool = False, accumulate: int = 1, devices: int = 1
+    model: Model,
+    update: Update,
+    *,
+    remat: bool = False,
+    accumulate: int = 1,
+    devices: int = 1,
+    scaled: bool = False,
 ) -> TorchTrainer:
     """Start to train a model."""
-    return TorchTrainer(model, update, remat=remat, accumulate=accumulate, devices=devices)
+    return TorchTrainer(model, update, remat, accumulate, devices, Scaling() if scaled else None)
 
 
 class TorchTrainer:
     """A model in training; its weights are the Keras variables themselves, updated in place."""
 
     def __init__(
-        self, model: Model, update: Update, *, remat: bool, accumulate: int, devices: int
+        self,
+        model: Model,
+        update: Update,
+        remat: bool,
+        parts: int,
+        devices: int,
+        scaling: Scaling | None,
     ) -> None:
         import torch
 
-        self._torch, self._parts = torch, accumulate
+        self._torch = torch
+        self._parts, self.scaling = parts, scaling
         self._lean = Lean(model, overwrites=True, recompute=_recompute if remat else None)
         self._books = Bookkeeping(model, update)
         self._weights = [self._books.variables[name].value for name in self._books.trainable]
@@ -91,26 +105,46 @@ class TorchTrainer:
         scalars: Sequence[float],
     ) -> float:
         """Take one step; see `Trainer.step`."""
-        return apart.step(self, images, targets, scalars, self._parts)
+        if self._parts > 1 or self.scaling:
+            return apart.step(self, images, targets, scalars, self._parts)
+        loss, gradients = self.gradients(images, targets, 1.0)
+        self.move(gradients, scalars)
+        return loss
 
-    def gradients(self, images: NDArray[Any], targets: NDArray[Any]) -> tuple[float, Sequence[Any]]:
+    def gradients(
+        self, images: NDArray[Any], targets: NDArray[Any], scale: float
+    ) -> tuple[float, Sequence[Any]]:
         """Give a loss and its gradients; see `Separable.gradients`."""
         tensors = [self._tensor(array) for array in self._books.batch(images, targets)]
         if self._replicas:
             found: tuple[float, Sequence[Any]] = self._replicas.gradients(
-                *tensors, self.differentiated
+                *tensors, scale, self.differentiated
             )
             return found
-        loss, gradients = self.differentiated(*tensors)
+        loss, gradients = self.differentiated(*tensors, scale)
         return float(loss), gradients
 
     def added(self, one: Sequence[Any], other: Sequence[Any]) -> Sequence[Any]:
         """Give the sums of gradients."""
-        return [a.add_(b) for a, b in zip(one, other, strict=True)]
+        return [a + b for a, b in zip(one, other, strict=True)]
 
     def multiplied(self, gradients: Sequence[Any], factor: float) -> Sequence[Any]:
         """Give gradients times a factor."""
-        return [gradient.mul_(factor) for gradient in gradients]
+        return [gradient * factor for gradient in gradients]
+
+    def are_finite(self, gradients: Sequence[Any]) -> bool:
+        """Whether every element is a finite number."""
+        torch = self._torch
+        return bool(torch.stack([torch.isfinite(each).all() for each in gradients]).all())
+
+    def statistics(self) -> list[Any]:
+        """Give what is not trained, as it is now."""
+        return [self._books.variables[name].value.clone() for name in self._books.others]
+
+    def put_back(self, statistics: list[Any]) -> None:
+        """Have it as it was."""
+        for name, value in zip(self._books.others, statistics, strict=True):
+            self._books.variables[name].assign(value)
 
     def move(self, gradients: Sequence[Any], scalars: Sequence[float]) -> None:
         """Update all weights and their slots."""
@@ -125,7 +159,7 @@ class TorchTrainer:
         """Give the outputs in inference mode; see `Trainer.logits`."""
         with self._torch.no_grad():
             outputs = self._lean(self._tensor(images), training=False)
-        return _array(outputs)
+        return _array(self._kept(outputs))
 
     def weights(self) -> dict[str, NDArray[Any]]:
         """Give all variables by name."""
@@ -139,11 +173,12 @@ class TorchTrainer:
         """Give the slots by name."""
         return self._books.named_slots([[_array(slot) for slot in slots] for slots in self._slots])
 
-    def restore(self, weights: State, slots: State) -> None:
+    def restore(self, weights: State, slots: State, scaling: Scaling | None = None) -> None:
         """Go on from these variables and slots."""
         grouped = self._books.grouped_slots(slots)
         variables.assign(self._books.variables, weights)
         self._slots = self._tensors(grouped)
+        self.scaling = scaling or (Scaling() if self.scaling else None)
 
     def finish(self) -> Model:
         """Give the Keras model, which has the present variables all along."""
@@ -151,14 +186,22 @@ class TorchTrainer:
             self._replicas.end()
         return self._books.model
 
-    def differentiated(self, images: Any, targets: Any) -> tuple[Any, Sequence[Any]]:
-        """Forward and backward, of tensors: the loss and its gradients."""
+    def differentiated(
+        self, images: Any, targets: Any, scale: float
+    ) -> tuple[Any, Sequence[Any]]:
+        """Forward and backward, of tensors: the loss and its gradients, times a scale."""
         torch = self._torch
-        logits = self._lean(images, training=True)
+        logits = self._kept(self._lean(images, training=True))
         loss = torch.nn.functional.cross_entropy(logits, targets)
         for penalty in self._books.model.losses:  # of this call: each begins with none
-            loss = loss + penalty
-        return loss.detach(), torch.autograd.grad(loss, self._weights)
+            loss = loss + self._kept(penalty)
+        scaled = loss if scale == 1 else loss * scale
+        return loss.detach(), torch.autograd.grad(scaled, self._weights)
+
+    def _kept(self, x: Any) -> Any:
+        """A tensor in the type of the variables, where the model computes in a narrower one."""
+        dtype = self._weights[0].dtype
+        return x if x.dtype == dtype else x.to(dtype)
 
     def _move(self, index: int, gradient: Any, scalars: Sequence[float]) -> None:
         """Update one weight and its slots."""

@@ -46,8 +46,8 @@ END, MODEL, BATCH = range(3)  # what the first of six numbers says that follows
 NUMBERS = 6
 
 Variables = Sequence[Any]  # tensors, in the model's order
-Differentiate = Callable[[Any, Any], tuple[Any, Sequence[Any]]]
-"""Of images (NHWC) and targets as tensors, the loss and its gradients."""
+Differentiate = Callable[[Any, Any, float], tuple[Any, Sequence[Any]]]
+"""Of images (NHWC) and targets as tensors, the loss and its gradients, times a scale."""
 
 
 class Replicas:
@@ -89,13 +89,14 @@ class Replicas:
         _join(store, 0, count)
 
     def gradients(
-        self, images: Any, targets: Any, differentiate: Differentiate
+        self, images: Any, targets: Any, scale: float, differentiate: Differentiate
     ) -> tuple[float, list[Any]]:
-        """Give the loss of a batch and its gradients.
+        """Give the loss of a batch and its gradients, times a scale.
 
         Args:
             images: NHWC, as many as can be divided by the replicas.
             targets: (N, outputs).
+            scale: Of the gradients.
             differentiate: Computes this process's part.
 
         Raises:
@@ -104,7 +105,7 @@ class Replicas:
         before = [tensor.detach().clone() for tensor in self._fixed]
         try:
             with self._watched():
-                return self._together(images, targets, differentiate)
+                return self._together(images, targets, scale, differentiate)
         except LostDeviceError:
             for tensor, value in zip(self._fixed, before, strict=True):
                 tensor.data.copy_(value)
@@ -119,14 +120,15 @@ class Replicas:
             self._others = []
 
     def _together(
-        self, images: Any, targets: Any, differentiate: Differentiate
+        self, images: Any, targets: Any, scale: float, differentiate: Differentiate
     ) -> tuple[float, list[Any]]:
         parts = images.chunk(self._count), targets.chunk(self._count)
         _announce(BATCH, *parts[0][0].shape, targets.shape[1])
+        _agreed(scale)
         _share(self._variables)
         for given in parts:
             distributed.scatter(given[0].contiguous(), [part.contiguous() for part in given])
-        loss, found = _part(parts[0][0], parts[1][0], differentiate)
+        loss, found = _part(parts[0][0], parts[1][0], scale, differentiate)
         return float(loss), found
 
     @contextlib.contextmanager
@@ -266,6 +268,13 @@ def _told(size: int) -> dict[str, Any]:
     return found
 
 
+def _agreed(scale: float) -> float:
+    """Give the first replica's scale."""
+    told = torch.tensor(scale, dtype=torch.float64, device=_device())
+    distributed.broadcast(told, 0)
+    return float(told)
+
+
 def _share(tensors: Variables) -> None:
     """Give the first replica's variables to the others."""
     with torch.no_grad():
@@ -293,10 +302,12 @@ class _Mean(torch.autograd.Function):
 _mean: Callable[[Any], Any] = _Mean.apply
 
 
-def _part(images: Any, targets: Any, differentiate: Differentiate) -> tuple[Any, list[Any]]:
+def _part(
+    images: Any, targets: Any, scale: float, differentiate: Differentiate
+) -> tuple[Any, list[Any]]:
     """Compute a part of the batch; in the first replica give the loss and gradients of all."""
     with replicas.together(_mean):
-        loss, gradients = differentiate(images, targets)
+        loss, gradients = differentiate(images, targets, scale)
     flat = torch.cat([loss.detach().reshape(1), *(each.reshape(-1) for each in gradients)])
     distributed.reduce(flat, 0)
     flat /= distributed.get_world_size()
@@ -331,12 +342,13 @@ class _Follower:
             shape: Of its images, NHWC.
             outputs: Of the model.
         """
+        scale = _agreed(1.0)
         _share(self._variables)
         images = self._variables[0].new_empty(shape)
         targets = self._variables[0].new_empty((shape[0], outputs))
         for given in (images, targets):
             distributed.scatter(given)
-        _part(images, targets, self._trainer.differentiated)
+        _part(images, targets, scale, self._trainer.differentiated)
 
 
 def _serve(backend: Any) -> None:

@@ -44,6 +44,26 @@ def test_noise_on_a_gradient_leaves_the_value() -> None:
     assert torch.equal(torch.autograd.grad(y.sum(), x)[0], noise.factors(ONES, "gradient/a", 4))
 
 
+MIXED = Noise(UNIT_ROUNDOFF["bfloat16"], 0, 0, wide=UNIT)
+
+
+def test_a_mixed_sum_is_rounded_once_to_the_narrow_type_and_for_each_term_to_the_wide_one() -> None:
+    unit = UNIT_ROUNDOFF["bfloat16"]
+    assert MIXED.size(0) == unit
+    assert MIXED.size(4) == math.hypot(unit, 2 * UNIT)
+    assert MIXED.size(2.0**34) == math.hypot(unit, 2.0**17 * UNIT) > unit
+    assert MIXED.size(4, wide=True) == 2 * UNIT
+    assert Noise(unit, 0, 0).size(4) == 2 * unit
+
+
+def test_what_is_kept_wide_is_rounded_where_it_is_used_and_only_in_a_mixed_precision() -> None:
+    x = ONES.clone().requires_grad_()
+    y = MIXED.on_use(x, "a")
+    assert 0.99 < float((y.detach() - 1).abs().max()) / UNIT_ROUNDOFF["bfloat16"] <= 1
+    assert torch.equal(torch.autograd.grad(y.sum(), x)[0], ONES)
+    assert Noise(UNIT, 0, 0).on_use(x, "a") is x
+
+
 def test_float64_has_a_noise_of_its_own() -> None:
     moved = Noise(UNIT_ROUNDOFF["float64"], 0, 0).factors(ONES, "a", 1)
     assert 0 < float((moved - 1).abs().max()) <= 2.0**-52

@@ -150,6 +150,13 @@ def growth(session: nox.Session) -> None:
 
 
 @nox.session
+def gpu(session: nox.Session) -> None:
+    """Runs levels 1 to 3 and a short training on each framework that sees a GPU; fails without."""
+    install(session, "all")
+    session.run("python", "-m", "ranparity.parity.gpu", *session.posargs)
+
+
+@nox.session
 def browser(session: nox.Session) -> None:
     """Opens the report's page in headless Chromium: filter, sort, links, accessibility, print."""
     install(session, "all,dev,browser")

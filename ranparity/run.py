@@ -70,6 +70,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "float16 the loss is scaled (default: float32)",
     )
     add(
+        "--device",
+        choices=backends.DEVICES,
+        help=f"{backends.DEVICE_HELP} (default: auto, or that of the run that goes on)",
+    )
+    add(
+        "--tf32",
+        action="store_true",
+        help="let a GPU compute products of float32 numbers in TF32, of 11 bits: faster (default: "
+        "in float32)",
+    )
+    add(
         "--remat",
         action="store_true",
         help="compute parts of the net a second time on the way back, in place of keeping what "
@@ -170,7 +181,8 @@ def _follow(args: argparse.Namespace) -> int:
     """Compute parts of batches for the first of the processes that torchrun has started."""
     name, _ = backends.choose(args.backend, os.environ)
     if name == "torch":
-        backend, _ = backends.start(name, devices=backends.launched())
+        how = {"device": args.device or backends.AUTO, "devices": backends.launched()}
+        backend, _ = backends.start(name, **how)
         from ranparity.training.backends import torch_replicas
 
         torch_replicas.follow(backend)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PROMISED = {
-    *("tests", "lint", "report", "endurance", "zoo", "directions", "statistics"),
+    *("tests", "lint", "report", "endurance", "zoo", "directions", "statistics", "gpu"),
     *("train-torch", "train-tensorflow", "train-jax"),
 }
 

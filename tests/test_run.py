@@ -328,6 +328,12 @@ def stopped(finished: tuple[Path, Any], tmp_path: Path) -> Path:
             "--weights: the run in {stopped} began with weights from the tape: leave it out",
         ),
         (["--remat"], "--remat: the run in {stopped} began without it: leave it out"),
+        (["--tf32"], "--tf32: the run in {stopped} began without it: leave it out"),
+        (
+            ["--precision", "bfloat16"],
+            "--precision: expected float32, which the run in {stopped} began with. "
+            "Received: bfloat16",
+        ),
         (
             ["--accumulate", "4"],
             "--accumulate: expected 1, which the run in {stopped} began with. Received: 4",
@@ -390,6 +396,55 @@ def test_a_run_goes_on_in_parts_if_it_began_so(
     with pytest.raises(ZeroDivisionError):
         run.main(["--resume", str(stopped), "--backend", "torch", *given])
     assert [plan.accumulate for plan in plans] == [4]
+
+
+def test_a_run_goes_on_where_it_was_told_to_compute(
+    stopped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The device is of this machine, and what a GPU may round is of the run."""
+    plans: list[Plan] = []
+    monkeypatch.setattr(session, "train", lambda plan, **_: plans.append(plan) or 1 / 0)
+
+    def planned(*arguments: str) -> Plan:
+        with pytest.raises(ZeroDivisionError):
+            run.main(["--backend", "torch", *arguments])
+        return plans[-1]
+
+    new = planned("--out", str(tmp_path / "new"), "--device", "gpu", "--tf32")
+    assert (new.device, new.tf32, new.place["device"]) == ("gpu", True, "gpu")
+    plain = planned("--resume", str(stopped))
+    assert (plain.device, plain.tf32, "device" in plain.place) == ("auto", False, False)
+    place = json.loads((stopped / "place.json").read_text())
+    (stopped / "place.json").write_text(json.dumps(place | {"device": "cpu"}))
+    damaged(stopped, tf32=True)
+    again = planned("--resume", str(stopped))
+    assert (again.device, again.tf32, again.place["device"]) == ("cpu", True, "cpu")
+    other = planned("--resume", str(stopped), "--device", "tpu")
+    assert (other.device, other.place["device"]) == ("tpu", "tpu")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--device", "gpu"],
+            "--device gpu: torch sees none here. There is cpu: ask for cpu, or leave --device out",
+        ),
+        (["--tf32"], "--tf32: expected a GPU, and torch computes on cpu: leave it out"),
+    ],
+)
+def test_a_device_that_is_not_there_is_a_line_and_leaves_no_folder(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    out = tmp_path / "run"
+    assert run.main(["--backend", "torch", "--quiet", "--out", str(out), *arguments]) == 2
+    assert capsys.readouterr() == ("", f"ranparity: {message}\n")
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("given", [[], ["--twin", "3"]])
@@ -478,12 +533,15 @@ def test_a_record_that_is_no_run_does_not_go_on(
         damaged(stopped, **content)
         assert refused() == f"expected {name} of type {kind.__name__}. Received: None"
         damaged(stopped, **whole)
-    damaged(stopped, remat="no")
+    damaged(stopped, tf32="no")
+    assert refused() == "expected tf32 of type bool. Received: 'no'"
+    damaged(stopped, remat="no", tf32=True)
     assert refused() == "expected remat of type bool. Received: 'no'"
+    damaged(stopped, tf32=False, remat=False)
     for wrong in (3, {"parts": 0}, {"parts": 1.5}, {}):
         damaged(stopped, **{**whole, "accumulate": wrong})
         assert "expected accumulate.parts to be a whole number, 1 or more. " in refused()
-    damaged(stopped, **whole)
+    damaged(stopped, accumulate={"parts": 1})
     for wrong in ("x", -1, True, 1.5):
         damaged(stopped, **{**whole, "remat": False, "twin": wrong})
         told = f"expected twin to be a whole number, 0 or more. Received: {wrong!r}"
@@ -501,7 +559,7 @@ def test_a_record_that_is_no_run_does_not_go_on(
     damaged(stopped, data=altered)
     assert "normalisation.npz: expected the one that the run began with, of" in refused()
     damaged(stopped, **whole)
-    for text in ('{"data": 3}', '{"checkpoint_every": "x"}'):
+    for text in ('{"data": 3}', '{"checkpoint_every": "x"}', '{"device": "mps"}'):
         (stopped / "place.json").write_text(text)
         assert "place.json: expected " in refused()
     assert "no such file" in refused(stopped / "nowhere")

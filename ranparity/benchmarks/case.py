@@ -13,10 +13,10 @@ from ranparity.caffe.shapes import Facts, infer, totals
 from ranparity.errors import InputError
 from ranparity.models import zoo
 from ranparity.parity.ladder.case import LARGE
+from ranparity.training.backends import AUTO
 
 OURS, PLAIN, NATIVE = "ranparity", "keras", "native"
 LAYOUTS = ("channels_last", "contiguous")
-DEVICES = ("auto", "cpu", "gpu")
 STEP, FORWARD = "training_step", "forward"
 BATCH, BATCH_LARGE = 64, 8  # images by default; of nets whose sides are over `LARGE` pixels
 RATE, MOMENTUM, DECAY = 0.01, 0.9, 1e-4  # of every one's optimizer
@@ -30,13 +30,13 @@ class Case:
     Attributes:
         model: Its name in the zoo.
         batch_size: Images of a batch.
-        device: One of `DEVICES`.
+        device: One of `backends.DEVICES`.
         remat: Whether our step computes parts of the net twice, to need less memory.
     """
 
     model: str
     batch_size: int
-    device: str = DEVICES[0]
+    device: str = AUTO
     remat: bool = False
 
     def layers(self) -> tuple[Layers, Input]:

@@ -71,7 +71,7 @@ def run(record: Book, names: Sequence[str], device: str, say: Say) -> bool:
     Args:
         record: What is there, and what comes.
         names: The backends.
-        device: One of `case.DEVICES`.
+        device: One of `backends.DEVICES`.
         say: Is told what goes on, a line at a time.
 
     Returns:

@@ -22,6 +22,7 @@ from ranparity.benchmarks.case import DECAY, LAYOUTS, MOMENTUM, RATE, Case, unkn
 from ranparity.caffe.graph import Node
 from ranparity.caffe.rules.base import sides
 from ranparity.caffe.shapes import Facts
+from ranparity.training.backends import CPU, GPU
 
 Modules = dict[str, Callable[[Node, Facts, Sequence[tuple[int, ...]]], nn.Module]]
 
@@ -148,7 +149,7 @@ class Native:
 
     def __init__(self, case: Case, layout: str) -> None:
         torch.manual_seed(0)
-        cuda = torch.cuda.is_available() and case.device != "cpu"
+        cuda = torch.cuda.is_available() and case.device != CPU
         self._device = torch.device("cuda" if cuda else "cpu")
         last = layout == LAYOUTS[0]
         self._format = torch.channels_last if last else torch.contiguous_format
@@ -162,6 +163,11 @@ class Native:
             nesterov=True,
             fused=True,
         )
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The kinds of devices that there are; the first is what computes."""
+        return (GPU, CPU) if self._device.type == "cuda" else (CPU,)
 
     @property
     def device(self) -> str:

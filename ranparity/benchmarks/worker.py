@@ -30,14 +30,13 @@ from ranparity.benchmarks.case import (
     Way,
     heard,
 )
-from ranparity.errors import InputError
+from ranparity.training import backends
 from ranparity.workers import serve
 
 PRODUCT = "matrix_product"
 CONVOLUTION = "convolution"  # and its gradients, and the matrix product of the same work
 FORGET = "forget"  # the most memory that the process has had until now
 SIDE = 2048  # of the matrices whose product is the measure of a machine
-HIDDEN = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}  # what keeps frameworks on the CPU
 
 Array = NDArray[np.float32]
 
@@ -97,36 +96,34 @@ def build(case: Case, way: Way) -> tuple[Subject, dict[str, Any], Callable[[], N
     """
     from ranparity.training import environment
 
-    if case.device == "cpu":
-        os.environ.update(HIDDEN)
+    if case.device == backends.CPU:
+        os.environ.update(backends.HIDDEN)
     random = np.random.Generator(np.random.Philox(1))
     matrices = [random.standard_normal((SIDE, SIDE), np.float32) for _ in range(2)]
     if way.implementation == NATIVE:
         from ranparity.benchmarks.native import Native
 
         native = Native(case, way.layout)
+        backends.check_device(way.backend, case.device, native.devices)
         device, switches, product = native.device, native.switches, native.product(*matrices)
         subject: Subject = native
     else:
         subject, device, switches = _of_keras(case, way)
         product = product_of_keras(*matrices)
-    if case.device == "gpu" and device == "cpu":
-        raise InputError(f"--device gpu: {way.backend} sees no GPU")
     return subject, environment.describe(way.backend, device, switches), product
 
 
 def _of_keras(case: Case, way: Way) -> tuple[Subject, str, dict[str, Any]]:
     """A net of Keras, what it computes on, and what is set there; plain Keras has its defaults."""
-    from ranparity.training import backends
-
     if way.implementation == OURS:
-        backend, switches = backends.start(way.backend, many_steps=True)
+        backend, switches = backends.start(way.backend, many_steps=True, device=case.device)
         return Ours(case, backend.trainer), backend.device(), switches
     from ranparity.benchmarks.plain import Plain
 
     plain = Plain(case)
-    device = backends.loaded(way.backend).device()
-    return plain, device, {"threads": backends.processors()}
+    seen = backends.loaded(way.backend)
+    backends.check_device(way.backend, case.device, seen.devices())
+    return plain, seen.device(), {"threads": backends.processors()}
 
 
 def main(arguments: Sequence[str]) -> None:

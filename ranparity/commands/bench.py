@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ranparity import schema
-from ranparity.benchmarks.case import BATCH, BATCH_LARGE, DEVICES, STEP, Case, case_of
+from ranparity.benchmarks.case import BATCH, BATCH_LARGE, STEP, Case, case_of
 from ranparity.errors import InputError
 from ranparity.parity.ladder.case import LARGE
 from ranparity.training import backends
@@ -66,9 +66,9 @@ def add_parser(commands: Any) -> None:
     )
     add(
         "--device",
-        choices=DEVICES,
-        default=DEVICES[0],
-        help="auto is a GPU where a framework sees one (default: %(default)s)",
+        choices=backends.DEVICES,
+        default=backends.AUTO,
+        help=f"{backends.DEVICE_HELP} (default: %(default)s)",
     )
     add("--rounds", type=int, default=ROUNDS, metavar="N", help="default: %(default)s")
     add("--json", action="store_true", help="print JSON in place of the tables")

@@ -67,6 +67,12 @@ def add_parser(commands: Any) -> None:
         help="images at a time (default: %(default)s)",
     )
     add("--backend", help="as in run; it may be another than the one that trained")
+    add(
+        "--device",
+        choices=backends.DEVICES,
+        default=backends.AUTO,
+        help=f"{backends.DEVICE_HELP} (default: %(default)s)",
+    )
     add("--json", action="store_true", help="print JSON in place of the tables")
     parser.set_defaults(execute=execute)
 
@@ -83,7 +89,8 @@ def execute(arguments: argparse.Namespace) -> int:
         partial=trained.partial,
         show=sys.stderr.isatty(),
     )
-    found = evaluate(trained, dataset, backend, arguments.crops, arguments.batch_size)
+    how = arguments.crops, arguments.batch_size, arguments.device
+    found = evaluate(trained, dataset, backend, *how)
     print(json.dumps(found, indent=1) if arguments.json else _tables(found))
     return 0
 
@@ -114,7 +121,7 @@ def _trained(arguments: argparse.Namespace) -> Trained:
 
 
 def evaluate(
-    trained: Trained, dataset: Dataset, backend: str, crops: int, batch_size: int
+    trained: Trained, dataset: Dataset, backend: str, crops: int, batch_size: int, device: str
 ) -> dict[str, Any]:
     """Gives what `--json` prints.
 
@@ -124,6 +131,7 @@ def evaluate(
         backend: On what.
         crops: 1 or 10.
         batch_size: Images at a time.
+        device: One of `backends.DEVICES`.
 
     Raises:
         InputError: The weights cannot be loaded, do not suit the data, or give no numbers.
@@ -132,7 +140,7 @@ def evaluate(
     from ranparity.training.trained import load, normalisation_for
 
     normalise = normalisation_for(trained, dataset)
-    model = load(trained, dataset.classes, backend)
+    model = load(trained, dataset.classes, backend, device)
     batches = _batches(dataset, normalise, batch_size, whole=crops > 1)
     with _bar(len(dataset.test.labels)) as bar:
         views = _ten_crops(dataset) if crops > 1 else None

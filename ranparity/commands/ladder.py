@@ -85,6 +85,12 @@ def add_parser(commands: Any) -> None:
         "in bfloat16 and float16 layers compute so, and the rest is in float32, as in `run`",
     )
     add(
+        "--device",
+        choices=backends.DEVICES,
+        default=backends.AUTO,
+        help=f"{backends.DEVICE_HELP} (default: %(default)s)",
+    )
+    add(
         "--respect-frozen",
         action="store_true",
         help="let BN that the prototxt calls frozen be so: kept statistics in training too, scale "
@@ -147,6 +153,7 @@ def execute(arguments: argparse.Namespace) -> int:
         opencv=bool(arguments.against),
         repro=arguments.repro,
         arbiter=_arbiter(arguments.arbiter, names),
+        device=arguments.device,
     )
     found = []
     for case in cases:

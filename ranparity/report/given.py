@@ -97,9 +97,7 @@ def _run(folder: Path, name: str, page: Path | None) -> FinishedRun:
         raise InputError(f"{folder}: expected the record of a finished run: {run.reason}")
     if (precision := run.task.precision) not in PRECISIONS:
         known = ", ".join(PRECISIONS)
-        raise InputError(
-            f"{folder}: expected as precision one of {known}. Received: {precision!r}"
-        )
+        raise InputError(f"{folder}: expected as precision one of {known}. Received: {precision!r}")
     return replace(run, path=_address(folder / "run.json", page))
 
 

@@ -11,7 +11,7 @@ features.json        what `ranparity features` finds, with features.png
 checkpoints          from which the run can go on; see `ranparity.training.checkpoint`
 tensorboard          numbers for TensorBoard, if they are asked for
 place.json           where this machine has the data and the weights that the run was given to start
-                     from; the one file that is of no use elsewhere
+                     from, and what it was to compute on; the one file that is of no use elsewhere
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 from ranparity import schema
 from ranparity.errors import InputError
 from ranparity.files import PARTIAL
-from ranparity.training.backends import PRECISIONS
+from ranparity.training.backends import DEVICES, PRECISIONS
 
 RUN = "run.json"
 STEPS = "steps.jsonl"
@@ -98,8 +98,19 @@ def check_run(folder: Path, run: dict[str, Any]) -> None:
             raise InputError(
                 f"{folder / RUN}: expected {name} of type {kind.__name__}. Received: {found!r}"
             )
-    if type(found := run.get("remat", False)) is not bool:
-        raise InputError(f"{folder / RUN}: expected remat of type bool. Received: {found!r}")
+    _check_manner(folder, run)
+    if run["precision"] not in PRECISIONS:
+        raise InputError(
+            f"{folder / RUN}: expected as precision one of {', '.join(PRECISIONS)}. "
+            f"Received: {run['precision']!r}"
+        )
+
+
+def _check_manner(folder: Path, run: dict[str, Any]) -> None:
+    """Raise `InputError` where what a `run.json` says of how steps are computed cannot be."""
+    for name in ("remat", "tf32"):
+        if type(found := run.get(name, False)) is not bool:
+            raise InputError(f"{folder / RUN}: expected {name} of type bool. Received: {found!r}")
     if type(found := parts_of(run)) is not int or found < 1:
         raise InputError(
             f"{folder / RUN}: expected accumulate.parts to be a whole number, 1 or more. "
@@ -108,11 +119,6 @@ def check_run(folder: Path, run: dict[str, Any]) -> None:
     if type(found := run.get("twin", 0)) is not int or found < 0:
         raise InputError(
             f"{folder / RUN}: expected twin to be a whole number, 0 or more. Received: {found!r}"
-        )
-    if run["precision"] not in PRECISIONS:
-        raise InputError(
-            f"{folder / RUN}: expected as precision one of {', '.join(PRECISIONS)}. "
-            f"Received: {run['precision']!r}"
         )
 
 
@@ -130,11 +136,16 @@ def read_place(folder: Path) -> dict[str, Any]:
     """
     path = folder / PLACE
     place = _read_json(path, "where the data are:") if path.is_file() else {}
-    for name, kind in (("data", str), ("checkpoint_every", int), ("weights", str)):
+    kinds = {"data": str, "checkpoint_every": int, "weights": str, "device": str}
+    for name, kind in kinds.items():
         if not isinstance(found := place.get(name), (kind, type(None))):
             raise InputError(
                 f"{path}: expected {name} of type {kind.__name__}. Received: {found!r}"
             )
+    if place.get("device") not in (None, *DEVICES):
+        raise InputError(
+            f"{path}: expected as device one of {', '.join(DEVICES)}. Received: {place['device']!r}"
+        )
     return place
 
 

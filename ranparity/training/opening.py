@@ -149,6 +149,7 @@ def _description(plan: Plan, start: Start, part: dict[str, Any]) -> dict[str, An
         "seed": plan.tape.seed,
         "precision": plan.precision,
         **({"loss_scaling": RULE} if precisions.is_scaled(plan.precision) else {}),
+        **({"tf32": True} if plan.tf32 else {}),
         **({"remat": True} if plan.remat else {}),
         **_accumulated(plan),
         **({"twin": plan.twin} if plan.twin else {}),

@@ -54,6 +54,8 @@ class Plan:
         checkpoint_every: Steps from one checkpoint to the next; None is by time alone.
         tensorboard: Whether to write numbers for TensorBoard.
         remat: Whether steps compute parts of the net twice, to need less memory.
+        device: What it is to compute on, one of `backends.DEVICES`.
+        tf32: Whether a GPU may compute products of float32 numbers in TF32.
         accumulate: Into how many parts a step divides its batch, to need less memory.
         devices: How many compute each batch together, a part each.
         twin: Which of the run's twins this is, from 1; 0 is the run itself.
@@ -74,6 +76,8 @@ class Plan:
     checkpoint_every: int | None = None
     tensorboard: bool = False
     remat: bool = False
+    device: str = "auto"
+    tf32: bool = False
     accumulate: int = 1
     devices: int = 1
     twin: int = 0

@@ -110,10 +110,12 @@ def _new(args: argparse.Namespace, folder: Path) -> tuple[Plan, list[str]]:
         backend=backend,
         folder=folder,
         weights=given,
-        place=_place(args.data or DATA, args.checkpoint_every, args.weights),
+        place=_place(args.data or DATA, args.checkpoint_every, args.weights, args.device),
         checkpoint_every=args.checkpoint_every,
         overwrite=args.overwrite,
         remat=args.remat,
+        device=args.device or backends.AUTO,
+        tf32=args.tf32,
         accumulate=args.accumulate or 1,
         devices=_devices(args, backend),
         twin=args.twin or 0,
@@ -194,9 +196,9 @@ def _continued(
     for name in ("model", "seed", "precision"):
         _same(f"--{name}", getattr(args, name), earlier[name], folder)
     _same("--recipe", args.recipe, begun.name, folder)
-    remat = earlier.get("remat", False)
-    if args.remat and not remat:
-        raise InputError(f"--remat: the run in {folder} began without it: leave it out")
+    for option in ("remat", "tf32"):
+        if getattr(args, option) and not earlier.get(option, False):
+            raise InputError(f"--{option}: the run in {folder} began without it: leave it out")
     accumulate = directory.parts_of(earlier)
     _same("--accumulate", args.accumulate, accumulate, folder)
     check_parts(begun, accumulate, _devices(args, backend))
@@ -224,6 +226,7 @@ def _continued(
             f"Received: {dataset.digest[:12]}"
         )
     every = args.checkpoint_every or place.get("checkpoint_every")
+    device = args.device or place.get("device")
     made = _plan(
         args,
         entry=entry,
@@ -234,10 +237,12 @@ def _continued(
         backend=backend,
         folder=folder,
         weights=weights.find(args.weights) if args.weights else None,
-        place=_place(spec, every, args.weights or place.get("weights")),
+        place=_place(spec, every, args.weights or place.get("weights"), device),
         checkpoint_every=every,
         earlier=earlier,
-        remat=remat,
+        remat=earlier.get("remat", False),
+        device=device or backends.AUTO,
+        tf32=earlier.get("tf32", False),
         accumulate=accumulate,
         devices=_devices(args, backend),
         twin=twin,
@@ -304,9 +309,12 @@ def _same(option: str, given: Any, earlier: Any, folder: Path) -> None:
         )
 
 
-def _place(spec: str, checkpoint_every: int | None, weights: str | Path | None) -> dict[str, Any]:
+def _place(
+    spec: str, checkpoint_every: int | None, weights: str | Path | None, device: str | None
+) -> dict[str, Any]:
     """Give what `place.json` holds: where data and weights are, from any working folder."""
     given = {"weights": str(Path(weights).absolute())} if weights else {}
+    given |= {"device": device} if device else {}
     return {"data": data.located(spec), "checkpoint_every": checkpoint_every, **given}
 
 

@@ -71,7 +71,12 @@ def train(plan: Plan, *, quiet: bool, warn: Warn, tell: Tell = _nobody) -> Recor
 def _carry_out(plan: Plan, record: Record, *, quiet: bool, warn: Warn, tell: Tell) -> None:
     """Build the first model, open the record, and train."""
     backend, switches = backends.start(
-        plan.backend, plan.precision, many_steps=True, devices=plan.devices
+        plan.backend,
+        plan.precision,
+        many_steps=True,
+        device=plan.device,
+        tf32=plan.tf32,
+        devices=plan.devices,
     )
     probing.check(backend, plan.backend, plan.precision)
     model = starting.network(plan.entry, plan.recipe.stages[0].part, plan.dataset.classes)

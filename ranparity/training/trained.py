@@ -153,13 +153,19 @@ def _check(dataset: Dataset, what: str, expected: Any, received: Any) -> None:
         )
 
 
-def load(trained: Trained, classes: int, backend: str) -> Trainer:
+def load(trained: Trained, classes: int, backend: str, device: str = backends.AUTO) -> Trainer:
     """Build the network on a backend, with its weights.
+
+    Args:
+        trained: Which.
+        classes: How many.
+        backend: On what.
+        device: One of `backends.DEVICES`.
 
     Raises:
         InputError: The weights cannot be read, are of another network, or are not the run's.
     """
-    module, _ = backends.start(backend, trained.precision)
+    module, _ = backends.start(backend, trained.precision, device=device)
     model = starting.network(trained.entry, trained.part, classes)
     _load(model, trained.weights, f"{trained.entry.name} with {classes} classes")
     trainer = module.trainer(model, Update("caffe-sgd", momentum=0.0, weight_decay=0.0))

@@ -104,8 +104,10 @@ class Job:
         case: Which, as JSON has it.
         folder: Where its evidence goes.
         common: The evidence that level 4 takes its states from; its own free run's if empty.
+        device: On what, one of `backends.DEVICES`.
     """
 
     case: dict[str, Any]
     folder: str
     common: str = ""
+    device: str = "auto"

@@ -24,6 +24,7 @@ from ranparity.parity.ladder.evidence import of_level
 from ranparity.parity.ladder.judge import Result
 from ranparity.parity.ladder.references import CaffeReferences, References
 from ranparity.parity.ladder.store import Store, give_up
+from ranparity.training.backends import AUTO
 from ranparity.workers import WorkerError, ahead, end_all, shares, stream
 
 WORKER = "ranparity.parity.ladder.worker"
@@ -142,6 +143,7 @@ class Ladder:
         opencv: Whether OpenCV gives its opinion too, at level 1.
         repro: Folder for scripts that replay the layer of the first tensor that differs.
         arbiter: The backend whose float64 an imported model is held against.
+        device: On what backends compute, one of `backends.DEVICES`.
     """
 
     def __init__(
@@ -154,10 +156,11 @@ class Ladder:
         opencv: bool = False,
         repro: Path | None = None,
         arbiter: str = "tensorflow",
+        device: str = AUTO,
     ) -> None:
         self._backends, self._work, self._cache, self._say = backends, work, cache, say
         self._opencv, self._repro = opencv, repro
-        self._arbiter = arbiter
+        self._arbiter, self._device = arbiter, device
         work.mkdir(parents=True, exist_ok=True)
         cache.mkdir(parents=True, exist_ok=True)
 
@@ -214,7 +217,7 @@ class Ladder:
     ) -> Iterator[dict[str, Any]]:
         first = self._backends[0]
         common = "" if backend == first else str(place / first)
-        job = Job(case.to_json(), str(place / backend), common)
+        job = Job(case.to_json(), str(place / backend), common, self._device)
         path = place / f"{backend}.json"
         path.write_text(json.dumps([dataclasses.asdict(job)]), encoding="utf-8")
         return ahead(stream(backend, WORKER, [str(path)], processors))

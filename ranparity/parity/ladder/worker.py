@@ -97,7 +97,7 @@ def main(arguments: Sequence[str]) -> None:
     chosen, _ = backends.choose(None, os.environ)
     asked = [cases.from_json(job.case) for job in jobs]
     _keep_to(asked[0].threads)
-    backend, switches = backends.start(chosen, asked[0].precision)
+    backend, switches = backends.start(chosen, asked[0].precision, device=jobs[0].device)
     probing.check(backend, chosen, asked[0].precision)
     import keras
 

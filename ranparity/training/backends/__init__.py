@@ -26,6 +26,10 @@ if TYPE_CHECKING:  # so that the names can be listed for `--help` at no cost
 
 NAMES = ("torch", "tensorflow", "jax")
 PRECISIONS = precisions.NAMES
+AUTO, CPU, GPU, TPU = "auto", "cpu", "gpu", "tpu"
+DEVICES = (AUTO, CPU, GPU, TPU)
+DEVICE_HELP = "what computes: auto is a GPU by CUDA, on JAX a TPU too, where the framework sees one"
+HIDDEN = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}  # what keeps frameworks on the CPU
 
 
 class Trainer(Protocol):
@@ -89,7 +93,14 @@ class Backend(Protocol):
     """A framework: a module of this package."""
 
     def prepare(
-        self, threads: int, precision: str, *, many_steps: bool, devices: int
+        self,
+        threads: int,
+        precision: str,
+        *,
+        many_steps: bool,
+        device: str = AUTO,
+        tf32: bool = False,
+        devices: int = 1,
     ) -> dict[str, Any]:
         """Set what makes runs repeatable, and give it by name, for the record.
 
@@ -97,11 +108,16 @@ class Backend(Protocol):
             threads: Number of threads to compute with, where the framework can be told.
             precision: One of `PRECISIONS`, for what the framework has to be told of it.
             many_steps: Whether what makes steps faster may cost time before the first one.
+            device: One of `DEVICES`; with `CPU` the others are not seen any more.
+            tf32: Whether a GPU may compute products of float32 numbers in less.
             devices: How many are to compute a step together.
 
         Raises:
             InputError: There are not so many.
         """
+
+    def devices(self) -> tuple[str, ...]:
+        """Give the kinds of devices that there are, of `DEVICES`; the first is what computes."""
 
     def device(self) -> str:
         """Say what computes: `cpu`, or a GPU's name."""
@@ -159,7 +175,13 @@ def choose(
 
 
 def start(
-    name: str, precision: str = "float32", *, many_steps: bool = False, devices: int = 1
+    name: str,
+    precision: str = "float32",
+    *,
+    many_steps: bool = False,
+    device: str = AUTO,
+    tf32: bool = False,
+    devices: int = 1,
 ) -> tuple[Backend, dict[str, Any]]:
     """Choose the backend for this process, before Keras is imported, and set its switches.
 
@@ -167,14 +189,16 @@ def start(
         name: One of `NAMES`.
         precision: One of `PRECISIONS`.
         many_steps: Whether what makes steps faster may cost time before the first one.
+        device: One of `DEVICES`.
+        tf32: Whether a GPU may compute products of float32 numbers in TF32.
         devices: How many are to compute a step together.
 
     Returns:
         The backend, and the switches by name.
 
     Raises:
-        InputError: This process has imported Keras with another backend, or there are not so many
-            devices.
+        InputError: This process has imported Keras with another backend, or there is no such
+            device, or there are not so many.
     """
     keras = sys.modules.get("keras")
     if keras and keras.backend.backend() != name:
@@ -184,7 +208,9 @@ def start(
         )
     os.environ["KERAS_BACKEND"] = name
     backend = loaded(name)
-    switches = backend.prepare(processors(), precision, many_steps=many_steps, devices=devices)
+    how: dict[str, Any] = {"many_steps": many_steps, "device": device, "tf32": tf32}
+    switches = backend.prepare(processors(), precision, **how, devices=devices)
+    check_device(name, device, backend.devices(), tf32=tf32)
     if devices > 1:
         switches["devices"] = devices
     set_precision(precision)
@@ -199,6 +225,27 @@ def set_precision(precision: str) -> None:
     config = importlib.import_module("keras").config
     config.set_floatx(precisions.kept(precision))  # whatever the user's keras.json says
     config.set_dtype_policy(precisions.policy(precision))
+
+
+def check_device(name: str, device: str, there: Sequence[str], *, tf32: bool = False) -> None:
+    """See that a backend has the device that it is to compute on.
+
+    Args:
+        name: Of the backend.
+        device: One of `DEVICES`.
+        there: What `Backend.devices` gives.
+        tf32: Whether products in TF32 are asked for, which a GPU alone has.
+
+    Raises:
+        InputError: It has not.
+    """
+    if device not in (AUTO, there[0]):
+        raise InputError(
+            f"--device {device}: {name} sees none here. There is {' and '.join(there)}: ask for "
+            f"{there[0]}, or leave --device out"
+        )
+    if tf32 and there[0] != GPU:
+        raise InputError(f"--tf32: expected a GPU, and {name} computes on {there[0]}: leave it out")
 
 
 def loaded(name: str) -> Backend:

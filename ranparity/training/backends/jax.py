@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ranparity import memory
 from ranparity.training import variables
-from ranparity.training.backends import apart, compiled
+from ranparity.training.backends import AUTO, CPU, GPU, TPU, apart, compiled
 from ranparity.training.backends.bookkeeping import Bookkeeping, check_devices
 from ranparity.training.backends.lean import Flat, Lean
 from ranparity.training.scaling import Scaling
@@ -24,8 +24,16 @@ _CPUS_FLAG = "--xla_force_host_platform_device_count="  # into how many devices 
 REPLICA = "replica"  # the axis of a mesh of devices
 
 
-def prepare(threads: int, precision: str, *, many_steps: bool, devices: int = 1) -> dict[str, Any]:
-    """Fix the algorithms and the precision; XLA takes all processors that the process may use.
+def prepare(
+    threads: int,
+    precision: str,
+    *,
+    many_steps: bool,
+    device: str = AUTO,
+    tf32: bool = False,
+    devices: int = 1,
+) -> dict[str, Any]:
+    """Fix the device, the algorithms and the precision; XLA takes all processors that it may use.
 
     A step asks for all of its memory at once. Where there are many, it is kept for the next one,
     for which the compiler takes up to half as long again.
@@ -39,10 +47,11 @@ def prepare(threads: int, precision: str, *, many_steps: bool, devices: int = 1)
     os.environ["XLA_FLAGS"] = flags.strip()
     import jax
 
-    check_devices(devices, len(jax.devices()))
-
     config: Any = jax.config  # its type lacks the options
-    config.update("jax_default_matmul_precision", "highest")
+    if device == CPU:
+        config.update("jax_platforms", "cpu")
+    check_devices(devices, len(jax.devices()))
+    config.update("jax_default_matmul_precision", "tensorfloat32" if tf32 else "highest")
     config.update("jax_enable_x64", precision == "float64")
     kept = compiled.keep(config)
     return {
@@ -53,6 +62,14 @@ def prepare(threads: int, precision: str, *, many_steps: bool, devices: int = 1)
         "jax_default_matmul_precision": config.jax_default_matmul_precision,
         "jax_enable_x64": config.jax_enable_x64,
     }
+
+
+def devices() -> tuple[str, ...]:
+    """Give the kinds of devices that there are; the first is what computes."""
+    import jax
+
+    kind = {"cpu": CPU, "tpu": TPU}.get(jax.devices()[0].platform, GPU)  # gpu, or its maker's word
+    return (CPU,) if kind == CPU else (kind, CPU)
 
 
 def device() -> str:

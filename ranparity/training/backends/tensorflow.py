@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranparity.training import variables
-from ranparity.training.backends import apart
+from ranparity.training.backends import AUTO, CPU, GPU, apart
 from ranparity.training.backends.bookkeeping import Bookkeeping, check_devices
 from ranparity.training.backends.lean import Lean
 from ranparity.training.backends.startup import is_error, stderr_filtered
@@ -20,15 +20,25 @@ from ranparity.training.update import Arithmetic, Update
 from ranparity.training.variables import Model, State
 
 
-def prepare(threads: int, precision: str, *, many_steps: bool, devices: int = 1) -> dict[str, Any]:
-    """Fix the algorithms, the precision and the number of threads."""
+def prepare(
+    threads: int,
+    precision: str,
+    *,
+    many_steps: bool,
+    device: str = AUTO,
+    tf32: bool = False,
+    devices: int = 1,
+) -> dict[str, Any]:
+    """Fix the device, the algorithms, the precision and the number of threads."""
     del precision, many_steps  # operations have their own precision
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only, once it is loaded
     with stderr_filtered(is_error):
         import tensorflow as tf
 
-        gpus = len(tf.config.list_physical_devices("GPU"))
-    if gpus:
+        tf.config.list_physical_devices()
+    if device == CPU and tf.config.get_visible_devices("GPU"):
+        tf.config.set_visible_devices([], "GPU")
+    if gpus := len(tf.config.get_visible_devices("GPU")):
         check_devices(devices, gpus)
     elif devices > 1:
         (cpu,) = tf.config.list_physical_devices("CPU")
@@ -37,7 +47,7 @@ def prepare(threads: int, precision: str, *, many_steps: bool, devices: int = 1)
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_op_determinism()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
+    tf.config.experimental.enable_tensor_float_32_execution(tf32)
     # Rewriting the graph costs 3 s at the first step and makes the others no faster.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     return {
@@ -50,11 +60,18 @@ def prepare(threads: int, precision: str, *, many_steps: bool, devices: int = 1)
     }
 
 
+def devices() -> tuple[str, ...]:
+    """Give the kinds of devices that there are; the first is what computes."""
+    import tensorflow as tf
+
+    return (GPU, CPU) if tf.config.get_visible_devices("GPU") else (CPU,)
+
+
 def device() -> str:
     """Say what computes: `cpu`, or a GPU's name."""
     import tensorflow as tf
 
-    for gpu in tf.config.list_physical_devices("GPU"):
+    for gpu in tf.config.get_visible_devices("GPU"):
         details = tf.config.experimental.get_device_details(gpu)
         return str(details.get("device_name", gpu.name))
     return "cpu"
@@ -293,7 +310,7 @@ def _strategy(devices: int) -> Any:
     """
     import tensorflow as tf
 
-    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    kind = "GPU" if tf.config.get_visible_devices("GPU") else "CPU"
     with stderr_filtered(is_error):
         return tf.distribute.MirroredStrategy([f"{kind}:{place}" for place in range(devices)])
 

@@ -11,16 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranparity.training import variables
-from ranparity.training.backends import apart
+from ranparity.training.backends import AUTO, CPU, GPU, apart
 from ranparity.training.backends.bookkeeping import Bookkeeping, check_devices
 from ranparity.training.backends.lean import Flat, Lean
 from ranparity.training.scaling import Scaling
 from ranparity.training.update import Arithmetic, Update
 from ranparity.training.variables import Model, State
 
+KERAS_DEVICE = "KERAS_TORCH_DEVICE"  # Keras 3.15 reads it when it is imported
 
-def prepare(threads: int, precision: str, *, many_steps: bool, devices: int = 1) -> dict[str, Any]:
-    """Fix the algorithms, the precision and the number of threads."""
+def prepare(
+    threads: int,
+    precision: str,
+    *,
+    many_steps: bool,
+    device: str = AUTO,
+    tf32: bool = False,
+    devices: int = 1,
+) -> dict[str, Any]:
+    """Fix the device, the algorithms, the precision and the number of threads.
+
+    Products on a GPU would else be in TF32 in convolutions, and sums of products of 16 bits partly
+    in 16 bits.
+    """
     del precision, many_steps  # operations have their own precision
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # cuBLAS reads it when it is loaded
     # Idle threads that spin for long make a step many times slower beside another busy process.
@@ -28,15 +41,20 @@ def prepare(threads: int, precision: str, *, many_steps: bool, devices: int = 1)
     import torch
 
     here = int(os.environ.get("LOCAL_WORLD_SIZE", devices))  # torchrun says so
-    if gpus := torch.cuda.device_count():
-        check_devices(here, gpus)
+    cuda = torch.cuda.is_available() and device != CPU
+    if cuda:
+        check_devices(here, torch.cuda.device_count())
     torch.set_num_threads(max(1, threads // here))  # each of them is a process
     torch.use_deterministic_algorithms(True)
     filling: Any = torch.utils.deterministic  # its type lacks the switch
     filling.fill_uninitialized_memory = False  # a tenth of a step, and no operation reads it
     torch.backends.cudnn.benchmark = False
     backends: Any = torch.backends  # its type lacks the precision
-    backends.fp32_precision = "ieee"
+    backends.fp32_precision = "tf32" if tf32 else "ieee"
+    products = backends.cuda.matmul
+    products.allow_fp16_reduced_precision_reduction = False
+    products.allow_bf16_reduced_precision_reduction = False
+    os.environ[KERAS_DEVICE] = "cuda" if cuda else "cpu"
     return {
         "CUBLAS_WORKSPACE_CONFIG": os.environ["CUBLAS_WORKSPACE_CONFIG"],
         "GOMP_SPINCOUNT": os.environ["GOMP_SPINCOUNT"],
@@ -45,14 +63,24 @@ def prepare(threads: int, precision: str, *, many_steps: bool, devices: int = 1)
         "fill_uninitialized_memory": filling.fill_uninitialized_memory,
         "cudnn.benchmark": torch.backends.cudnn.benchmark,
         "fp32_precision": backends.fp32_precision,
+        "reduced_precision_reduction": False,
+        KERAS_DEVICE: os.environ[KERAS_DEVICE],
     }
+
+
+def devices() -> tuple[str, ...]:
+    """Give the kinds of devices that there are; the first is what computes."""
+    import torch
+
+    hidden = os.environ.get(KERAS_DEVICE) == "cpu"
+    return (GPU, CPU) if torch.cuda.is_available() and not hidden else (CPU,)
 
 
 def device() -> str:
     """Say what computes: `cpu`, or a GPU's name."""
     import torch
 
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return torch.cuda.get_device_name() if devices()[0] == GPU else "cpu"
 
 
 def trainer(

@@ -72,7 +72,7 @@ class Replicas:
                 self._start()
             elif not distributed.is_initialized():
                 _join(None, 0, count)
-            precision = str(self._variables[0].dtype).removeprefix("torch.")
+            precision = model.dtype_policy.name.removeprefix("mixed_")
             with _without_tensorflow():
                 told = {"model": model.to_json(), "remat": remat, "precision": precision}
             _tell(json.dumps(told).encode())
@@ -82,7 +82,8 @@ class Replicas:
         os.environ.update(LOOPBACK)
         count = self._count
         store = distributed.TCPStore(HOST, 0, count, is_master=True, wait_for_workers=False)
-        told = {"port": store.port, "count": count, "threads": torch.get_num_threads()}
+        told = {"port": store.port, "count": count, "device": _kind()}
+        told["threads"] = torch.get_num_threads()
         self._others = [_Other({**told, "rank": rank}) for rank in range(1, count)]
         for other in self._others:
             other.wait_until_ready()
@@ -214,6 +215,11 @@ def _tensors(model: Any) -> Variables:
     return [variable.value for variable in variables.named(model).values()]
 
 
+def _kind() -> str:
+    """What computes: one of `backends.DEVICES`."""
+    return backends.loaded("torch").devices()[0]
+
+
 def _device() -> Any:
     return torch.device("cuda" if distributed.get_backend() == "nccl" else "cpu")
 
@@ -232,7 +238,7 @@ def _join(store: Any, rank: int, count: int) -> None:
         rank: Which of them this is, from 0.
         count: How many there are.
     """
-    gpus = torch.cuda.is_available()
+    gpus = _kind() == backends.GPU
     if gpus:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", rank)))
     name = "nccl" if gpus else "gloo"
@@ -328,8 +334,7 @@ class _Follower:
 
         import ranparity.models.layers  # noqa: F401  (what the model's layers are)
 
-        keras.config.set_floatx(told["precision"])
-        keras.config.set_dtype_policy(told["precision"])
+        backends.set_precision(told["precision"])
         with _without_tensorflow():
             model = keras.models.model_from_json(told["model"])
         self._trainer = backend.trainer(model, IDLE, remat=told["remat"])
@@ -388,7 +393,7 @@ def main() -> None:
     os.environ["KERAS_BACKEND"] = "torch"
     os.environ.update(LOOPBACK)
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
-    backend, _ = backends.start("torch")
+    backend, _ = backends.start("torch", device=told["device"])
     torch.set_num_threads(told["threads"])
     store = distributed.TCPStore(HOST, told["port"], told["count"])
     print(READY.decode(), end="", flush=True)

@@ -43,6 +43,7 @@ def test_the_scale_of_a_loss_is_kept_where_there_is_one(tmp_path: Path) -> None:
     state = State(7, 3, "log", scaling)
     found = checkpoint.read(checkpoint.write(tmp_path, Checkpoint(state, WEIGHTS, SLOTS)))
     assert found.state == state
+    assert found.state.scaling == scaling
     with np.load(checkpoint.write(tmp_path, at(8))) as arrays:
         assert b"scaling" not in bytes(arrays["state"])
 

@@ -47,6 +47,13 @@ def test_a_device_that_there_is_can_be_asked_for(
             "--device tpu: jax sees none here. There is gpu and cpu: ask for gpu, or leave "
             "--device out",
         ),
+        (
+            "cpu",  # which the framework was told, and has not heeded
+            (GPU, CPU),
+            False,
+            "--device cpu: jax sees none here. There is gpu and cpu: ask for gpu, or leave "
+            "--device out",
+        ),
         ("auto", (CPU,), True, "--tf32: expected a GPU, and jax computes on cpu: leave it out"),
         ("auto", (TPU, CPU), True, "--tf32: expected a GPU, and jax computes on tpu: leave it out"),
     ],

@@ -181,8 +181,8 @@ def _follow(args: argparse.Namespace) -> int:
     """Compute parts of batches for the first of the processes that torchrun has started."""
     name, _ = backends.choose(args.backend, os.environ)
     if name == "torch":
-        how = {"device": args.device or backends.AUTO, "devices": backends.launched()}
-        backend, _ = backends.start(name, **how)
+        device = args.device or backends.AUTO
+        backend, _ = backends.start(name, device=device, devices=backends.launched())
         from ranparity.training.backends import torch_replicas
 
         torch_replicas.follow(backend)

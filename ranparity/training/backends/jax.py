@@ -89,7 +89,8 @@ def trainer(
     scaled: bool = False,
 ) -> JaxTrainer:
     """Start to train a model."""
-    return JaxTrainer(model, update, remat, accumulate, devices, Scaling() if scaled else None)
+    scaling = Scaling() if scaled else None
+    return JaxTrainer(model, update, remat, accumulate, devices, scaling)
 
 
 class JaxTrainer:

@@ -87,7 +87,8 @@ def trainer(
     scaled: bool = False,
 ) -> TensorFlowTrainer:
     """Start to train a model."""
-    return TensorFlowTrainer(model, update, remat, accumulate, devices, Scaling() if scaled else None)
+    scaling = Scaling() if scaled else None
+    return TensorFlowTrainer(model, update, remat, accumulate, devices, scaling)
 
 
 class TensorFlowTrainer:

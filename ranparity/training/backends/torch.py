@@ -20,6 +20,7 @@ from ranparity.training.variables import Model, State
 
 KERAS_DEVICE = "KERAS_TORCH_DEVICE"  # Keras 3.15 reads it when it is imported
 
+
 def prepare(
     threads: int,
     precision: str,
@@ -93,7 +94,8 @@ def trainer(
     scaled: bool = False,
 ) -> TorchTrainer:
     """Start to train a model."""
-    return TorchTrainer(model, update, remat, accumulate, devices, Scaling() if scaled else None)
+    scaling = Scaling() if scaled else None
+    return TorchTrainer(model, update, remat, accumulate, devices, scaling)
 
 
 class TorchTrainer:
@@ -143,13 +145,12 @@ class TorchTrainer:
         self, images: NDArray[Any], targets: NDArray[Any], scale: float
     ) -> tuple[float, Sequence[Any]]:
         """Give a loss and its gradients; see `Separable.gradients`."""
-        tensors = [self._tensor(array) for array in self._books.batch(images, targets)]
+        given, wanted = map(self._tensor, self._books.batch(images, targets))
         if self._replicas:
-            found: tuple[float, Sequence[Any]] = self._replicas.gradients(
-                *tensors, scale, self.differentiated
-            )
+            how = self.differentiated
+            found: tuple[float, Sequence[Any]] = self._replicas.gradients(given, wanted, scale, how)
             return found
-        loss, gradients = self.differentiated(*tensors, scale)
+        loss, gradients = self.differentiated(given, wanted, scale)
         return float(loss), gradients
 
     def added(self, one: Sequence[Any], other: Sequence[Any]) -> Sequence[Any]:
@@ -214,9 +215,7 @@ class TorchTrainer:
             self._replicas.end()
         return self._books.model
 
-    def differentiated(
-        self, images: Any, targets: Any, scale: float
-    ) -> tuple[Any, Sequence[Any]]:
+    def differentiated(self, images: Any, targets: Any, scale: float) -> tuple[Any, Sequence[Any]]:
         """Forward and backward, of tensors: the loss and its gradients, times a scale."""
         torch = self._torch
         logits = self._kept(self._lean(images, training=True))

@@ -43,7 +43,7 @@ def prepare(
 
     here = int(os.environ.get("LOCAL_WORLD_SIZE", devices))  # torchrun says so
     cuda = torch.cuda.is_available() and device != CPU
-    if cuda:
+    if cuda and here > 1:
         check_devices(here, torch.cuda.device_count())
     torch.set_num_threads(max(1, threads // here))  # each of them is a process
     torch.use_deterministic_algorithms(True)

@@ -117,14 +117,14 @@ def shared(make: Make) -> Make:
     """Give what makes trainers as `make` does, but takes up the one that it has already made.
 
     That one gets the weights of the model that it is asked for and empty slots, so that nothing is
-    left of the run before. All models must be of one net.
+    left of the run before. All models must be of one net, and asked for with the same options.
     """
-    made: dict[tuple[Update, bool], Trainer] = {}
+    made: dict[tuple[Any, ...], Trainer] = {}
 
-    def trainer(model: Model, update: Update, *, remat: bool = False) -> Trainer:
-        how = update, remat
+    def trainer(model: Model, update: Update, **options: Any) -> Trainer:
+        how = (update, *sorted(options.items()))
         if how not in made:
-            made[how] = make(model, update, remat=remat)
+            made[how] = make(model, update, **options)
             return made[how]
         kept = made[how]
         weights = {

@@ -85,14 +85,14 @@ def test_opinions_are_counted_recorded_and_not_asked_for_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RANPARITY_DATA", str(tmp_path / "data"))
-    (tmp_path / "within.prototxt").write_text(NET % "local_size: 3 norm_region: WITHIN_CHANNEL")
+    (tmp_path / "other.prototxt").write_text(NET % "local_size: 3 k: 2")
     (tmp_path / "none.prototxt").write_text('layer { name: "d" type: "Data" top: "data" }')
     out = tmp_path / "out"
     arguments = [str(tmp_path), "--backends", "torch", "--out", str(out), "--most", "8"]
     assert opinions.main([*arguments, "--work", str(tmp_path / "work")]) == 0
     told = capsys.readouterr()
     assert re.search(r"small +opencv +7 blobs, 0 mismatches, worst rho \d", told.out)
-    assert re.search(r"within +opencv +not asked: .*\"LRN\" \(LRN\): OpenCV takes 1", told.out)
+    assert re.search(r"other +opencv +not asked: .*\"LRN\" \(LRN\): OpenCV takes 1", told.out)
     assert re.search(r"none +not run: .*expected one input of four axes \(NCHW\), found", told.out)
     assert (
         "2 files, 1 of them by OpenCV too; blobs compared: torch 14, opencv 7; no with mismatches; "
@@ -102,9 +102,9 @@ def test_opinions_are_counted_recorded_and_not_asked_for_again(
     assert str(tmp_path) not in record
     assert schemas.of_text("ladder", record) == []
     cases = json.loads(record)["cases"].values()
-    assert {case["prototxt"] for case in cases} == {"small.prototxt", "within.prototxt"}
+    assert {case["prototxt"] for case in cases} == {"small.prototxt", "other.prototxt"}
     assert {case["prototxt_digest"] for case in cases} == {
-        hashing.digest(tmp_path / name) for name in ("small.prototxt", "within.prototxt")
+        hashing.digest(tmp_path / name) for name in ("small.prototxt", "other.prototxt")
     }
     assert [c["case"]["size"] for c in json.loads(record)["cases"].values()] == [[8, 8]] * 2
     assert opinions.main([*arguments, "--work", str(tmp_path / "work")]) == 0

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ranparity.errors import LostDeviceError
 from ranparity.training.backends import apart
 from ranparity.training.scaling import Scaling
 
@@ -96,3 +97,23 @@ def test_a_step_whose_gradients_overflow_changes_nothing_but_the_scale(parts: in
         apart.step(trainer, IMAGES, TARGETS, (0.1,), parts)
     assert trainer.statistic == parts
     assert trainer.scaling.good == 1
+
+
+class Losing(Squares):
+    """Loses a device in its second part."""
+
+    def gradients(
+        self, images: NDArray[Any], targets: NDArray[Any], scale: float
+    ) -> tuple[float, list[NDArray[Any]]]:
+        found = super().gradients(images, targets, scale)
+        if len(self.seen) == 2:
+            raise LostDeviceError("device 2 of 2")
+        return found
+
+
+def test_a_step_in_which_a_device_is_lost_changes_nothing() -> None:
+    trainer = Losing()
+    with pytest.raises(LostDeviceError):
+        apart.step(trainer, IMAGES, TARGETS, (0.1,), 3)
+    assert len(trainer.seen) == 2
+    assert (trainer.statistic, trainer.moved) == (0, [])

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ranparity.errors import LostDeviceError
 from ranparity.training.scaling import Scaling
 
 Gradients = Any  # of the trained variables, in their order, as the framework has them
@@ -79,15 +80,21 @@ def step(
         targets: (N, classes).
         scalars: The step's numbers.
         parts: Into how many the batch is divided.
+
+    Raises:
+        LostDeviceError: A device has been lost. All variables are what they were before the step.
     """
-    scaling = trainer.scaling
+    scaling, before = trainer.scaling, trainer.statistics()
     scale = scaling.scale if scaling else 1.0
-    before = trainer.statistics() if scaling else None
     losses, total = [], None
-    for part in zip(np.split(images, parts), np.split(targets, parts), strict=True):
-        loss, gradients = trainer.gradients(*part, scale)
-        total = gradients if total is None else trainer.added(total, gradients)
-        losses.append(loss)
+    try:
+        for part in zip(np.split(images, parts), np.split(targets, parts), strict=True):
+            loss, gradients = trainer.gradients(*part, scale)
+            total = gradients if total is None else trainer.added(total, gradients)
+            losses.append(loss)
+    except LostDeviceError:
+        trainer.put_back(before)
+        raise
     total = trainer.multiplied(total, 1 / (parts * scale))
     finite = scaling is None or trainer.are_finite(total)
     if finite:

@@ -243,14 +243,10 @@ class JaxTrainer:
         self, weights: list[Any], others: list[Any], images: Any, targets: Any, scale: Any = None
     ) -> tuple[Any, list[Any], list[Any]]:
         """Forward and backward: the loss, the statistics after it, and its gradients, scaled."""
-        if scale is None:
-            differentiate = self._jax.value_and_grad(self._loss, has_aux=True)
-            (loss, others), gradients = differentiate(weights, others, images, targets)
-            return loss, others, gradients
 
         def scaled(weights: list[Any]) -> tuple[Any, tuple[Any, list[Any]]]:
             loss, after = self._loss(weights, others, images, targets)
-            return loss * scale, (loss, after)
+            return loss if scale is None else loss * scale, (loss, after)
 
         (_, (loss, after)), gradients = self._jax.value_and_grad(scaled, has_aux=True)(weights)
         return loss, after, gradients

@@ -212,14 +212,21 @@ class TensorFlowTrainer:
         self, images: Any, targets: Any, scale: Any = None
     ) -> tuple[Any, list[Any]]:
         """Build the graph of forward and backward: the loss and its gradients, times a scale."""
-        tf = self._tf
-        with tf.GradientTape() as tape:
-            logits = self._kept(self._lean(images, training=True))
-            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
-            for penalty in self._books.model.losses:  # of this call: each begins with none
-                loss += self._kept(penalty)
-            scaled = loss if scale is None else loss * scale
+        with self._tf.GradientTape() as tape:
+            logits = self._lean(images, training=True)
+            penalties = self._books.model.losses  # of this call: each begins with none
+            loss, scaled = self._loss(logits, targets, penalties, scale)
         return loss, tape.gradient(scaled, self._weights)
+
+    def _loss(
+        self, logits: Any, targets: Any, penalties: Sequence[Any], scale: Any
+    ) -> tuple[Any, Any]:
+        """Mean softmax cross-entropy with penalties, and that times a scale, if there is one."""
+        tf, logits = self._tf, self._kept(logits)
+        loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+        for penalty in penalties:
+            loss += self._kept(penalty)
+        return loss, loss if scale is None else loss * scale
 
     def _kept(self, x: Any) -> Any:
         """A tensor in the type of the variables, where the model computes in a narrower one."""
@@ -252,11 +259,7 @@ class TensorFlowTrainer:
                 logits, others, penalties = model.stateless_call(
                     weights, fixed, given, training=True, return_losses=True
                 )
-                logits = self._kept(logits)
-                loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(wanted, logits))
-                for penalty in penalties:
-                    loss += self._kept(penalty)
-                scaled = loss if scale is None else loss * scale
+                loss, scaled = self._loss(logits, wanted, penalties, scale)
             return _mean(loss), others, _mean(tape.gradient(scaled, weights))
 
         with replicas.together(_mean), self._lean.running(training=True):

@@ -135,7 +135,7 @@ class TorchTrainer:
         scalars: Sequence[float],
     ) -> float:
         """Take one step; see `Trainer.step`."""
-        if self._parts > 1 or self.scaling:
+        if self._parts > 1 or self._replicas or self.scaling:
             return apart.step(self, images, targets, scalars, self._parts)
         loss, gradients = self.gradients(images, targets, 1.0)
         self.move(gradients, scalars)

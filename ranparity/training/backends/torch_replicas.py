@@ -65,7 +65,6 @@ class Replicas:
     def __init__(self, model: Any, count: int, *, remat: bool) -> None:
         self._count = count
         self._variables = _tensors(model)
-        self._fixed = [variable.value for variable in model.non_trainable_variables]
         self._others: list[_Other] = []
         with self._watched():
             if not backends.launched():
@@ -101,16 +100,10 @@ class Replicas:
             differentiate: Computes this process's part.
 
         Raises:
-            LostDeviceError: A replica has ended. The variables are what they were before.
+            LostDeviceError: A replica has ended. Statistics may have moved.
         """
-        before = [tensor.detach().clone() for tensor in self._fixed]
-        try:
-            with self._watched():
-                return self._together(images, targets, scale, differentiate)
-        except LostDeviceError:
-            for tensor, value in zip(self._fixed, before, strict=True):
-                tensor.data.copy_(value)
-            raise
+        with self._watched():
+            return self._together(images, targets, scale, differentiate)
 
     def end(self) -> None:
         """Have the others end that were started here, and wait until they have."""
@@ -166,7 +159,7 @@ class _Other:
             self._process.stdin.flush()
 
     def wait_until_ready(self) -> None:
-        """Wait until it has built the model.
+        """Wait until it has loaded PyTorch and Keras.
 
         Raises:
             RuntimeError: It has ended before.

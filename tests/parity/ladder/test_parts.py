@@ -6,23 +6,15 @@ in terms of what roundings explain.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
 from ranparity.parity.ladder.judge import Result
 from ranparity.parity.ladder.rounding import LIMIT
-from ranparity.parity.ladder.run import judged
-from ranparity.parity.ladder.store import Store
 from ranparity.training import backends
+from tests.parity.ladder import ways as judging
 from tests.parity.ladder.parts_worker import CASE, WAYS
-from tests.programs import ROOT
-
-SECONDS = 300  # of which a worker needs twenty
 
 
 @pytest.fixture(scope="module", params=backends.NAMES)
@@ -31,20 +23,7 @@ def updates(
 ) -> Mapping[str, Result]:
     """Level 3 of each way on a backend."""
     name, folder = request.param, tmp_path_factory.mktemp("parts")
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("parts_worker.py")), str(folder)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": name},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = {}
-    for way in WAYS:
-        evidence = Store(folder / way)
-        _, found[way] = judged(CASE, name, evidence, evidence, folder / "cache")
-    return found
+    return judging.updates("parts_worker.py", CASE, name, WAYS, folder)
 
 
 @pytest.mark.parametrize("way", ["whole", "parts", "twice"])

@@ -6,23 +6,15 @@ in terms of what roundings explain.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
 from ranparity.parity.ladder.judge import Result
 from ranparity.parity.ladder.rounding import LIMIT
-from ranparity.parity.ladder.run import judged
-from ranparity.parity.ladder.store import Store
 from ranparity.training import backends
+from tests.parity.ladder import ways as judging
 from tests.parity.ladder.replicas_worker import CASE, ways
-from tests.programs import ROOT
-
-SECONDS = 300  # of which a worker needs thirty
 
 
 @pytest.fixture(scope="module", params=backends.NAMES)
@@ -31,20 +23,7 @@ def updates(
 ) -> Mapping[str, Result]:
     """Level 3 of each way on a backend."""
     name, folder = request.param, tmp_path_factory.mktemp("replicas")
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("replicas_worker.py")), str(folder)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": name},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = {}
-    for way in ways(name):
-        evidence = Store(folder / way)
-        _, found[way] = judged(CASE, name, evidence, evidence, folder / "cache")
-    return found
+    return judging.updates("replicas_worker.py", CASE, name, ways(name), folder)
 
 
 def test_two_devices_make_the_update_of_one(updates: Mapping[str, Result]) -> None:

@@ -99,7 +99,7 @@ def statistics(session: nox.Session) -> None:
 
 @nox.session
 def devices(session: nox.Session) -> None:
-    """Runs on two devices of each backend, and by torchrun; two minutes."""
+    """Runs on several devices and processes, by each framework's own launcher; ten minutes."""
     install(session, "all,dev")
     session.run("pytest", "-n0", *(session.posargs or ["tests/training/on_devices.py"]))
 

@@ -7,6 +7,7 @@ the environment when it is imported, so the backend is chosen first.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import shlex
@@ -17,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from ranparity.errors import InputError, LostDeviceError
-from ranparity.training import backends, options, planning, recipe
+from ranparity.training import backends, launching, options, planning, recipe
+from ranparity.training.launching import Launch
 from ranparity.training.planning import DATA, MODEL, SEED
 
 DESCRIPTION = """\
@@ -101,7 +103,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="compute each batch on N devices together, a part each: GPUs where the framework sees "
         "some, else parts of the CPU; the update is that of one device up to rounding, batch "
-        "statistics included; a run may go on with another number (default: 1)",
+        "statistics included; a run may go on with another number (default: 1, or one for each "
+        "process that torchrun, jax.distributed or TF_CONFIG has started)",
     )
     add(
         "--twin",
@@ -149,8 +152,9 @@ def execute(args: argparse.Namespace) -> int:
     Raises:
         InputError: The arguments are bad, or the record cannot be written.
     """
-    if backends.rank():
-        return _follow(args)
+    launch = _launch(args)
+    if launch and launch.rank:
+        return _follow(args, launch)
     folder, earlier = planning.place_of(args)
     if earlier and earlier.get("status") == "finished":
         try:
@@ -177,15 +181,21 @@ def execute(args: argparse.Namespace) -> int:
     return 0
 
 
-def _follow(args: argparse.Namespace) -> int:
-    """Compute parts of batches for the first of the processes that torchrun has started."""
+def _launch(args: argparse.Namespace) -> Launch | None:
+    """Give this process's place among those that were started together; None of a sole one."""
+    if not launching.found(os.environ):
+        return None
     name, _ = backends.choose(args.backend, os.environ)
-    if name == "torch":
-        device = args.device or backends.AUTO
-        backend, _ = backends.start(name, device=device, devices=backends.launched())
-        from ranparity.training.backends import torch_replicas
+    return launching.of(name, os.environ)
 
-        torch_replicas.follow(backend)
+
+def _follow(args: argparse.Namespace, launch: Launch) -> int:
+    """Compute parts of batches for the first of the processes that were started together."""
+    how: dict[str, Any] = {"device": args.device or backends.AUTO, "tf32": args.tf32}
+    devices = launch.devices(args.devices)
+    backend, _ = backends.start(launch.backend, devices=devices, **how)
+    processes = importlib.import_module(f"{backends.__name__}.{launch.backend}_processes")
+    processes.follow(backend, devices)
     return 0
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ranparity import data
 from ranparity.errors import InputError
 from ranparity.models import zoo
-from ranparity.training import backends, options, recipe
+from ranparity.training import backends, launching, options, recipe
 
 if TYPE_CHECKING:
     from ranparity.data.dataset import Dataset
@@ -148,18 +148,9 @@ def _parts_line(made: Plan) -> list[str]:
 
 
 def _devices(args: argparse.Namespace, backend: str) -> int:
-    """Give how many devices compute together: as many as are asked for, or as torchrun started."""
-    started = backends.launched()
-    if not started:
-        return args.devices or 1
-    if backend != "torch":
-        raise InputError(f"torchrun starts processes of PyTorch. Received: --backend {backend}")
-    if args.devices not in (None, started):
-        raise InputError(
-            f"--devices: expected {started}, as many as torchrun has started. Received: "
-            f"{args.devices}"
-        )
-    return started
+    """Give how many devices compute together: as many as are asked for, or as a launcher says."""
+    launch = launching.of(backend, os.environ)
+    return launch.devices(args.devices) if launch else args.devices or 1
 
 
 def _on(made: Plan) -> str:

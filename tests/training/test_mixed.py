@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from ranparity.training import backends, precisions
+from ranparity.training import backends, directory, precisions
 from ranparity.training.scaling import INITIAL, RULE
 from tests.programs import ROOT
-from tests.training.precision_worker import HIGH
+from tests.training.precision_worker import DIVIDED, HIGH
 
 SECONDS = 400  # of which a worker needs sixty
 
@@ -54,14 +54,16 @@ def report(request: pytest.FixtureRequest, reports: dict[str, Any]) -> dict[str,
 def test_a_run_that_is_killed_and_gone_on_with_is_the_same_bit_for_bit(
     report: dict[str, Any],
 ) -> None:
-    for way in ("plain", "parts"):
-        assert report[way]["differences"] == []
-        assert report[way]["run"]["precision"] == report["precision"]
-        assert report[way]["run"]["steps"] == 4
+    found = report["run"]
+    assert found["differences"] == []
+    assert found["run"]["precision"] == report["precision"]
+    assert found["run"]["steps"] == 4
+    parts = 2 if report["precision"] == DIVIDED else 1
+    assert directory.parts_of(found["run"]) == parts
 
 
 def test_what_is_kept_is_in_float32_and_what_is_computed_is_not(report: dict[str, Any]) -> None:
-    assert report["plain"]["types"] == ["float32"]
+    assert report["run"]["types"] == ["float32"]
     types = report["types"]
     assert types.pop("InputLayer") == ["float32"]
     assert set(types) >= {"Convolution", "BN", "ReLU", "Eltwise", "CaffePool", "InnerProduct"}
@@ -69,16 +71,16 @@ def test_what_is_kept_is_in_float32_and_what_is_computed_is_not(report: dict[str
 
 
 def test_the_rule_of_the_scale_is_recorded_where_there_is_one(report: dict[str, Any]) -> None:
-    run, steps = report["plain"]["run"], report["plain"]["steps"]
+    run, steps = report["run"]["run"], report["run"]["steps"]
     if report["precision"] == "bfloat16":
         assert not {"loss_scaling", "skipped_steps"} & set(run)
         assert not any({"loss_scale", "skipped"} & set(step) for step in steps)
-        assert report["plain"]["state"] is None
+        assert report["run"]["state"] is None
         return
     assert run["loss_scaling"] == RULE
     assert run["skipped_steps"] == 0
     assert {step["loss_scale"] for step in steps} == {INITIAL}
-    assert report["plain"]["state"] == {"scale": INITIAL, "good": 4, "skipped": 0}
+    assert report["run"]["state"] == {"scale": INITIAL, "good": 4, "skipped": 0}
 
 
 def test_a_step_that_is_left_out_changes_nothing(reports: dict[str, Any]) -> None:
@@ -104,7 +106,7 @@ def test_steps_are_left_out_until_the_scale_is_low_enough_and_again_when_killed_
 
 def test_precisions_train_differently_and_alike(reports: dict[str, Any]) -> None:
     losses = {
-        name: [step["loss"] for step in reports[name]["plain"]["steps"]]
+        name: [step["loss"] for step in reports[name]["run"]["steps"]]
         for name in precisions.MIXED
         if "refused" not in reports[name]
     }

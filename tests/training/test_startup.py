@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from ranparity.training.backends.startup import is_error, stderr_filtered
+from ranparity.training.backends.startup import is_error, stderr_filtered, stdout_filtered
 
 NOTE = "I0000 00:00:17 port.cc:153] oneDNN custom operations are on.\n"
 NO_DRIVER = (
@@ -37,3 +37,11 @@ def test_when_the_start_fails_everything_is_passed_on(capfd: pytest.CaptureFixtu
     with pytest.raises(ImportError):
         start_in_vain()
     assert capfd.readouterr().err == NOTE + NO_DRIVER + ERROR
+
+
+def test_stdout_is_held_back_by_itself(capfd: pytest.CaptureFixture[str]) -> None:
+    with stdout_filtered(lambda line: not line.startswith("[Gloo]")):
+        os.write(1, b"[Gloo] Rank 0 is connected\nresult\n")
+        os.write(2, b"said\n")
+        assert capfd.readouterr() == ("", "said\n")
+    assert capfd.readouterr() == ("result\n", "")

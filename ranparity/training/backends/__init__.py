@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ranparity.errors import InputError
-from ranparity.training import precisions
+from ranparity.training import launching, precisions
 
 if TYPE_CHECKING:  # so that the names can be listed for `--help` at no cost
     import numpy as np
@@ -213,6 +213,8 @@ def start(
     check_device(name, device, backend.devices(), tf32=tf32)
     if devices > 1:
         switches["devices"] = devices
+        if launch := launching.of(name, os.environ):
+            switches["launched_by"] = f"{launch.by}, {launch.processes} processes"
     set_precision(precision)
     return backend, switches
 
@@ -258,16 +260,6 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def launched() -> int:
-    """Give how many processes `torchrun` has started together; 0 if it has not started this one."""
-    return int(os.environ.get("WORLD_SIZE", 0)) if "RANK" in os.environ else 0
-
-
-def rank() -> int:
-    """Give which of them this is, from 0."""
-    return int(os.environ.get("RANK", 0))
 
 
 def _installed(name: str, where: str) -> str:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranparity import memory
-from ranparity.training import variables
+from ranparity.training import launching, variables
 from ranparity.training.backends import AUTO, CPU, GPU, TPU, apart, compiled
 from ranparity.training.backends.bookkeeping import Bookkeeping, check_devices
+from ranparity.training.backends.following import Together
 from ranparity.training.backends.lean import Flat, Lean
 from ranparity.training.scaling import Scaling
 from ranparity.training.update import Arithmetic, Update
@@ -42,15 +43,21 @@ def prepare(
     flags = os.environ.get("XLA_FLAGS", "")
     if _GPU_FLAG not in flags:
         flags += f" {_GPU_FLAG}"
-    if devices > 1 and _CPUS_FLAG not in flags:
-        flags += f" {_CPUS_FLAG}{devices}"
+    launch = launching.of("jax", os.environ) if devices > 1 else None
+    here = devices // launch.processes if launch else devices
+    if here > 1 and _CPUS_FLAG not in flags:
+        flags += f" {_CPUS_FLAG}{here}"
     os.environ["XLA_FLAGS"] = flags.strip()
     import jax
 
     config: Any = jax.config  # its type lacks the options
     if device == CPU:
         config.update("jax_platforms", "cpu")
-    check_devices(devices, len(jax.devices()))
+    if launch:
+        from ranparity.training.backends import jax_processes
+
+        jax_processes.join(launch)
+    check_devices(here, jax.local_device_count())
     config.update("jax_default_matmul_precision", "tensorfloat32" if tf32 else "highest")
     config.update("jax_enable_x64", precision == "float64")
     kept = compiled.keep(config)
@@ -109,6 +116,7 @@ class JaxTrainer:
 
         self._jax, self._devices = jax, devices
         self._parts, self.scaling = parts, scaling
+        self._together = _together(model, remat) if devices > 1 else None
         self._lean = Lean(model, recompute=_recompute if remat else None)
         self._books = Bookkeeping(model, update)
         values = {name: np.asarray(v.value) for name, v in self._books.variables.items()}
@@ -150,10 +158,20 @@ class JaxTrainer:
         self, images: NDArray[Any], targets: NDArray[Any], scale: float
     ) -> tuple[float, list[Any]]:
         """Give a loss and its gradients; see `Separable.gradients`."""
-        factor = [] if scale == 1 else self._books.floats((scale,))
-        given = [*self._books.batch(images, targets), *factor]
-        loss, self._others, gradients = self._differentiate(self._weights, self._others, *given)
+        batch = self._books.batch(images, targets)
+        if self._together:
+            with self._together.watched():
+                return self._with_others(self._together, *batch, scale)
+        factor = [] if scale == 1 and self._devices == 1 else self._books.floats((scale,))
+        given = self._weights, self._others, *batch, *factor
+        loss, self._others, gradients = self._differentiate(*given)
         return float(loss), gradients
+
+    def follow(self, shape: Sequence[int], outputs: int) -> None:
+        """Compute a part of a batch that another process has; see `following.Follow`."""
+        assert self._together  # noqa: S101  (whoever follows is one of several)
+        images, targets = self._books.floats((np.zeros(shape), np.zeros((shape[0], outputs))))
+        self._with_others(self._together, images, targets, 1.0)
 
     def added(self, one: list[Any], other: list[Any]) -> list[Any]:
         """Give the sums of gradients."""
@@ -251,6 +269,34 @@ class JaxTrainer:
         (_, (loss, after)), gradients = self._jax.value_and_grad(scaled, has_aux=True)(weights)
         return loss, after, gradients
 
+    def _with_others(
+        self, together: Together, images: NDArray[Any], targets: NDArray[Any], scale: float
+    ) -> tuple[float, list[Any]]:
+        """Give the loss and the gradients of a batch that processes compute together."""
+        jax: Any = self._jax  # its type lacks the specifications
+
+        def placed(array: NDArray[Any], *axes: str) -> Any:
+            sharding = jax.sharding.NamedSharding(self._mesh, jax.P(*axes))
+            part = jax.make_array_from_callback
+            return part(array.shape, sharding, lambda index: np.asarray(array[index]))
+
+        state = list(map(np.asarray, self._weights + self._others))
+        *state, images, targets, factor = together.agreed(state, images, targets, scale)
+        whole, count = list(map(placed, state)), len(self._weights)
+        batch = placed(images, REPLICA), placed(targets, REPLICA), placed(factor)
+        made = self._differentiate(whole[:count], whole[count:], *batch)
+        loss, self._others, gradients = jax.tree.map(lambda x: x.addressable_data(0), made)
+        return float(loss), gradients
+
+    @functools.cached_property
+    def _mesh(self) -> Any:
+        """All devices, as many of each process."""
+        jax: Any = self._jax
+        processes = jax.process_count()
+        each = self._devices // processes
+        devices = [jax.local_devices(process_index=place)[:each] for place in range(processes)]
+        return jax.sharding.Mesh(np.array(devices).reshape(-1), (REPLICA,))
+
     def _on_all_devices(self) -> Callable[..., tuple[Any, list[Any], list[Any]]]:
         """Give `_differentiated` as devices compute it together, each a part of the batch."""
         from ranparity.kernels import replicas
@@ -268,7 +314,7 @@ class JaxTrainer:
             scale = [whole for _ in given[4:]]
             mapped = jax.shard_map(
                 replica,
-                mesh=jax.sharding.Mesh(np.array(jax.devices()[: self._devices]), (REPLICA,)),
+                mesh=self._mesh,
                 in_specs=(whole, whole, parts, parts, *scale),
                 out_specs=(whole, whole, whole),
                 check_vma=False,  # so that a gradient of a mean is the mean of the gradients
@@ -316,6 +362,17 @@ class JaxTrainer:
     def _kept(self, x: Any) -> Any:
         """A tensor in the type of the variables, where the model computes in a narrower one."""
         return x if x.dtype == self._books.dtype else x.astype(self._books.dtype)
+
+
+def _together(model: Model, remat: bool) -> Together | None:
+    """Give this process's part in batches that several compute together; None of a sole one."""
+    import jax
+
+    if jax.process_count() == 1:
+        return None
+    from ranparity.training.backends import jax_processes
+
+    return Together(jax_processes.link(), model, remat=remat)
 
 
 def _sums(one: list[Any], other: list[Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Holds back what a framework's libraries write to stderr while they start."""
+"""Holds back what a framework's libraries write to stderr, or to stdout, while they start."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
-_STDERR = 2  # the file descriptor, which libraries written in C++ use
+_STDOUT, _STDERR = 1, 2  # the file descriptors, which libraries written in C++ use
+
+Keep = Callable[[str], bool]
 
 
 @contextmanager
-def stderr_filtered(keep: Callable[[str], bool]) -> Iterator[None]:
+def stderr_filtered(keep: Keep) -> Iterator[None]:
     """Hold back what the process writes to stderr, and pass on afterwards what is to be kept.
 
     When an exception leaves the block, everything is passed on.
@@ -21,14 +23,15 @@ def stderr_filtered(keep: Callable[[str], bool]) -> Iterator[None]:
     Args:
         keep: Says of a line whether it is passed on.
     """
-    with tempfile.TemporaryFile() as held:
-        try:
-            with _stderr_into(held.fileno()):
-                yield
-        except BaseException:
-            _pass_on(_lines(held))
-            raise
-        _pass_on([line for line in _lines(held) if keep(line)])
+    with _filtered(_STDERR, keep):
+        yield
+
+
+@contextmanager
+def stdout_filtered(keep: Keep) -> Iterator[None]:
+    """Do the same with what the process writes to stdout."""
+    with _filtered(_STDOUT, keep):
+        yield
 
 
 def is_error(line: str) -> bool:
@@ -41,15 +44,28 @@ def is_error(line: str) -> bool:
 
 
 @contextmanager
-def _stderr_into(descriptor: int) -> Iterator[None]:
-    sys.stderr.flush()
-    original = os.dup(_STDERR)
-    os.dup2(descriptor, _STDERR)
+def _filtered(descriptor: int, keep: Keep) -> Iterator[None]:
+    with tempfile.TemporaryFile() as held:
+        try:
+            with _into(descriptor, held.fileno()):
+                yield
+        except BaseException:
+            _pass_on(descriptor, _lines(held))
+            raise
+        _pass_on(descriptor, [line for line in _lines(held) if keep(line)])
+
+
+@contextmanager
+def _into(descriptor: int, other: int) -> Iterator[None]:
+    stream = sys.stdout if descriptor == _STDOUT else sys.stderr
+    stream.flush()
+    original = os.dup(descriptor)
+    os.dup2(other, descriptor)
     try:
         yield
     finally:
-        sys.stderr.flush()
-        os.dup2(original, _STDERR)
+        stream.flush()
+        os.dup2(original, descriptor)
         os.close(original)
 
 
@@ -58,5 +74,5 @@ def _lines(file: IO[bytes]) -> list[str]:
     return file.read().decode(errors="replace").splitlines(keepends=True)
 
 
-def _pass_on(lines: list[str]) -> None:
-    os.write(_STDERR, "".join(lines).encode())
+def _pass_on(descriptor: int, lines: list[str]) -> None:
+    os.write(descriptor, "".join(lines).encode())

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranparity.training import variables
+from ranparity.training import launching, variables
 from ranparity.training.backends import AUTO, CPU, GPU, apart
 from ranparity.training.backends.bookkeeping import Bookkeeping, check_devices
+from ranparity.training.backends.following import Together
 from ranparity.training.backends.lean import Lean
 from ranparity.training.backends.startup import is_error, stderr_filtered
+from ranparity.training.launching import Launch
 from ranparity.training.scaling import Scaling
 from ranparity.training.update import Arithmetic, Update
 from ranparity.training.variables import Model, State
@@ -38,18 +40,16 @@ def prepare(
         tf.config.list_physical_devices()
     if device == CPU and tf.config.get_visible_devices("GPU"):
         tf.config.set_visible_devices([], "GPU")
-    if gpus := len(tf.config.get_visible_devices("GPU")):
-        check_devices(devices, gpus)
-    elif devices > 1:
-        (cpu,) = tf.config.list_physical_devices("CPU")
-        parts = [tf.config.LogicalDeviceConfiguration() for _ in range(devices)]
-        tf.config.set_logical_device_configuration(cpu, parts)
+    launch = launching.of("tensorflow", os.environ) if devices > 1 else None
+    _divide(devices, launch)
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(tf32)
     # Rewriting the graph costs 3 s at the first step and makes the others no faster.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    if launch:  # before anything is computed
+        strategy(devices)
     return {
         "threads": tf.config.threading.get_intra_op_parallelism_threads(),
         "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
@@ -58,6 +58,26 @@ def prepare(
         "tensor_float_32": tf.config.experimental.tensor_float_32_execution_enabled(),
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
     }
+
+
+def _divide(devices: int, launch: Launch | None) -> None:
+    """See that there are devices for replicas: GPUs, or as many parts of the CPU.
+
+    Processes that a launcher has started take the same number each, and one part of a CPU.
+    """
+    import tensorflow as tf
+
+    here = devices // launch.processes if launch else devices
+    if gpus := tf.config.get_visible_devices("GPU"):
+        check_devices(here, len(gpus))
+        if launch:
+            tf.config.set_visible_devices(gpus[:here], "GPU")
+    elif launch:
+        check_devices(here, 1)
+    elif devices > 1:
+        (cpu,) = tf.config.list_physical_devices("CPU")
+        parts = [tf.config.LogicalDeviceConfiguration() for _ in range(devices)]
+        tf.config.set_logical_device_configuration(cpu, parts)
 
 
 def devices() -> tuple[str, ...]:
@@ -112,12 +132,18 @@ class TensorFlowTrainer:
         self._weights = [self._books.variables[name].value for name in self._books.trainable]
         self._slots = [[tf.Variable(slot) for slot in slots] for slots in self._books.empty_slots()]
         self._step = tf.function(self._traced_step)
-        self._strategy: Any = _strategy(devices) if devices > 1 else None
+        self._strategy: Any = strategy(devices) if devices > 1 else None
         self._differentiate = tf.function(
             self._on_all_devices if self._strategy else self._differentiated
         )
         self._update = tf.function(self._updated)
         self._infer = tf.function(lambda images: self._kept(self._lean(images, training=False)))
+        self._together: Together | None = None
+        if devices > 1 and launching.of("tensorflow", os.environ):
+            from ranparity.training.backends import tensorflow_processes
+
+            link = tensorflow_processes.link(self._strategy)
+            self._together = Together(link, model, remat=remat)
 
     def step(
         self,
@@ -135,9 +161,19 @@ class TensorFlowTrainer:
         self, images: NDArray[Any], targets: NDArray[Any], scale: float
     ) -> tuple[float, list[Any]]:
         """Give a loss and its gradients; see `Separable.gradients`."""
-        given = [*self._books.batch(images, targets), *([] if scale == 1 else [scale])]
-        loss, gradients = self._differentiate(*self._constants(given))
+        batch = self._books.batch(images, targets)
+        if self._together:
+            with self._together.watched():
+                return self._with_others(self._together, *batch, scale)
+        factor = [] if scale == 1 and self._devices == 1 else [scale]
+        loss, gradients = self._differentiate(*self._constants([*batch, *factor]))
         return float(loss), gradients
+
+    def follow(self, shape: Sequence[int], outputs: int) -> None:
+        """Compute a part of a batch that another process has; see `following.Follow`."""
+        assert self._together  # noqa: S101  (whoever follows is one of several)
+        images, targets = self._books.floats((np.zeros(shape), np.zeros((shape[0], outputs))))
+        self._with_others(self._together, images, targets, 1.0)
 
     def added(self, one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
         """Give the sums of gradients."""
@@ -233,6 +269,19 @@ class TensorFlowTrainer:
         dtype = self._weights[0].dtype
         return x if x.dtype == dtype else self._tf.cast(x, dtype)
 
+    def _with_others(
+        self, together: Together, images: NDArray[Any], targets: NDArray[Any], scale: float
+    ) -> tuple[float, list[Any]]:
+        """Give the loss and the gradients of a batch that processes compute together."""
+        *state, images, targets, factor = together.agreed(
+            list(self.weights().values()), images, targets, scale
+        )
+        if not together.leads:
+            given = dict(zip(self._books.variables, state, strict=True))
+            variables.assign(self._books.variables, given)
+        loss, gradients = self._differentiate(*self._constants([images, targets, factor]))
+        return float(loss), gradients
+
     def _on_all_devices(
         self, images: Any, targets: Any, scale: Any = None
     ) -> tuple[Any, list[Any]]:
@@ -306,7 +355,7 @@ class TensorFlowTrainer:
 
 
 @functools.cache
-def _strategy(devices: int) -> Any:
+def strategy(devices: int) -> Any:
     """Give what runs replicas: on GPUs where there are some, else on parts of the CPU.
 
     One for the process: a second one numbers its means as the first did, and TensorFlow 2.21 then
@@ -314,8 +363,10 @@ def _strategy(devices: int) -> Any:
     """
     import tensorflow as tf
 
-    kind = "GPU" if tf.config.get_visible_devices("GPU") else "CPU"
     with stderr_filtered(is_error):
+        if launching.of("tensorflow", os.environ):
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        kind = "GPU" if tf.config.get_visible_devices("GPU") else "CPU"
         return tf.distribute.MirroredStrategy([f"{kind}:{place}" for place in range(devices)])
 
 

@@ -124,7 +124,7 @@ class TorchTrainer:
         self._arithmetic = Arithmetic(torch.sqrt, lambda a, x, y: torch.add(y, x, alpha=a))
         self._replicas: Any = None
         if devices > 1:
-            from ranparity.training.backends.torch_replicas import Replicas
+            from ranparity.training.backends.torch_processes import Replicas
 
             self._replicas = Replicas(model, devices, remat=remat)
 

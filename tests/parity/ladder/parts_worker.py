@@ -1,7 +1,7 @@
 """Takes a step of a net whole and in parts, for test_parts.py.
 
 Usage: python parts_worker.py FOLDER. Writes, on the backend of KERAS_BACKEND, evidence of levels 2
-and 3 into a folder for each of `WAYS`. The net has no batch statistics: its BN is frozen.
+and 3 into a folder for each of its ways. The net has no batch statistics: its BN is frozen.
 """
 
 from __future__ import annotations
@@ -74,15 +74,23 @@ WAYS: dict[str, tuple[type[Program], Callable[..., float]]] = {
     "undivided": (Divided, undivided),
     "without-last": (Divided, without_last),
 }
+COMPILED = ("parts", "without-last")
+"""Those that are tried where each is compiled by itself, which takes long."""
+
+
+def ways(backend: str) -> tuple[str, ...]:
+    """Those that are tried on a backend."""
+    return tuple(WAYS) if backend == "torch" else COMPILED
 
 
 def main(folder: Path) -> None:
     frozen = Release(frozen=True)
     narrow = zoo.entry("resnet18-cifar@16")
     zoo.ENTRIES[NET] = dataclasses.replace(narrow, name=NET, title="Frozen", release=frozen)
-    backend, _ = backends.start(os.environ["KERAS_BACKEND"])
-    for way, (program, step) in WAYS.items():
-        apart.step = step
+    name = os.environ["KERAS_BACKEND"]
+    backend, _ = backends.start(name)
+    for way in ways(name):
+        program, apart.step = WAYS[way]
         program(CASE.program, backend).run(CASE, folder / way, None)
 
 

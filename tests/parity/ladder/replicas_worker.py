@@ -63,27 +63,26 @@ WAYS: dict[str, tuple[type[Program], Callable[[], None]]] = {
     "of-a-part": (Replicated, of_a_part),
     "without-gradient": (Replicated, without_gradient),
 }
-COMPILED = ("two", "of-a-part")
-"""Those that are tried where each is compiled by itself, which takes long."""
+ON = {
+    "torch": ("twice", "without-gradient"),
+    "tensorflow": ("two", "of-a-part"),
+    "jax": ("two", "without-gradient"),
+}
+"""Those that are tried on each backend: each takes long to start or to compile."""
 REPLICA = "--replica"
-
-
-def ways(backend: str) -> tuple[str, ...]:
-    """Those that are tried on a backend."""
-    return tuple(WAYS) if backend == "torch" else COMPILED
 
 
 def main(folder: Path) -> None:
     name = os.environ["KERAS_BACKEND"]
     backend, _ = backends.start(name, devices=DEVICES)
     before = replicas.mean
-    for way in ways(name):
+    for way in ON[name]:
         program, change = WAYS[way]
         change()
         if name == "torch":  # whose other replica is a process
-            from ranparity.training.backends import torch_replicas
+            from ranparity.training.backends import torch_processes
 
-            torch_replicas.PROGRAM = (__file__, REPLICA, way)
+            torch_processes.PROGRAM = (__file__, REPLICA, way)
         made = program(CASE.program, backend)
         made.run(CASE, folder / way, None)
         made.bare.finish()
@@ -91,10 +90,10 @@ def main(folder: Path) -> None:
 
 
 def be_replica(way: str) -> None:
-    from ranparity.training.backends import torch_replicas
+    from ranparity.training.backends import torch_processes
 
     WAYS[way][1]()
-    torch_replicas.main()
+    torch_processes.main()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from ranparity.parity.ladder.judge import Result
 from ranparity.parity.ladder.rounding import LIMIT
 from ranparity.training import backends
 from tests.parity.ladder import ways as judging
-from tests.parity.ladder.parts_worker import CASE, WAYS
+from tests.parity.ladder.parts_worker import CASE, ways
 
 
 @pytest.fixture(scope="module", params=backends.NAMES)
@@ -23,25 +23,25 @@ def updates(
 ) -> Mapping[str, Result]:
     """Level 3 of each way on a backend."""
     name, folder = request.param, tmp_path_factory.mktemp("parts")
-    return judging.updates("parts_worker.py", CASE, name, WAYS, folder)
+    return judging.updates("parts_worker.py", CASE, name, ways(name), folder)
 
 
-@pytest.mark.parametrize("way", ["whole", "parts", "twice"])
-def test_parts_make_the_update_of_the_whole_batch(updates: Mapping[str, Result], way: str) -> None:
-    result = updates[way]
-    assert (result.level, result.verdict) == (3, "pass")
-    assert len(result.rows) > 60
-    assert 0 < max(result.rhos) < LIMIT / 10
+def test_parts_make_the_update_of_the_whole_batch(updates: Mapping[str, Result]) -> None:
+    for way in updates.keys() & {"whole", "parts", "twice"}:
+        result = updates[way]
+        assert (result.level, result.verdict) == (3, "pass")
+        assert len(result.rows) > 60
+        assert 0 < max(result.rhos) < LIMIT / 10
 
 
-@pytest.mark.parametrize("way", ["undivided", "without-last"])
 def test_parts_that_are_not_divided_or_not_all_there_are_seen(
-    updates: Mapping[str, Result], way: str
+    updates: Mapping[str, Result],
 ) -> None:
     """In every weight and every velocity: each is out by a part of its gradient."""
-    result = updates[way]
-    assert result.verdict == "fail"
-    rows = [row for row in result.rows if row.tensor.startswith("run/")]
-    moved = [row for row in rows if row.tensor.startswith(("run/weight/", "run/kept/"))]
-    assert moved
-    assert all(row.verdict == "differs" for row in moved)
+    for way in updates.keys() & {"undivided", "without-last"}:
+        result = updates[way]
+        assert result.verdict == "fail"
+        rows = [row for row in result.rows if row.tensor.startswith("run/")]
+        moved = [row for row in rows if row.tensor.startswith(("run/weight/", "run/kept/"))]
+        assert moved
+        assert all(row.verdict == "differs" for row in moved)

@@ -16,9 +16,10 @@ from ranparity.parity.ladder import rounding
 from ranparity.parity.ladder.case import Case
 from ranparity.parity.ladder.rounding import LIMIT
 from ranparity.parity.ladder.run import Found, Ladder
-from ranparity.training import backends, precisions
 
-CASE = Case("resnet18-cifar@8", (32, 32), 4)
+CASE = Case("resnet18-cifar@8", (16, 16), 4)
+ON = (("torch", "float16"), ("tensorflow", "bfloat16"), ("jax", "float16"))
+"""Each backend and each precision; what is compiled takes long, and what differs is the noise."""
 FAULT = "bn-momentum"  # of what is kept in float32: 100 roundings of 16 bits hide smaller ones
 
 
@@ -26,8 +27,7 @@ def climbed(backend: str, case: Case, folder: Path) -> Found:
     return Ladder([backend], folder / "work", folder / "cache", lambda _: None).run(case)
 
 
-@pytest.mark.parametrize("precision", precisions.MIXED)
-@pytest.mark.parametrize("backend", backends.NAMES)
+@pytest.mark.parametrize(("backend", "precision"), ON)
 def test_roundings_explain_a_clean_net_and_nothing_else(
     backend: str, precision: str, tmp_path: Path
 ) -> None:
@@ -41,10 +41,12 @@ def test_roundings_explain_a_clean_net_and_nothing_else(
         assert 0.1 < result["worst_rho"] < LIMIT
     errors = {row["tensor"]: row["largest_error"] for row in content["results"][0]["rows"]}
     assert errors["blob/conv1"] > 2.0**-12, "it is rounded to few bits"
-    altered = climbed(backend, dataclasses.replace(case, fault=FAULT), tmp_path)
+    altered = climbed(backend, dataclasses.replace(case, fault=FAULT, levels=(2,)), tmp_path)
     assert not altered.failures
     assert altered.verdict == "fail"
-    assert all(each.first and "/bn" in each.first.tensor for each in altered.results[1:])
+    (result,) = altered.results
+    assert result.first
+    assert "/bn" in result.first.tensor
 
 
 def test_what_is_kept_is_judged_by_the_wider_type() -> None:

@@ -14,7 +14,7 @@ from ranparity.parity.ladder.judge import Result
 from ranparity.parity.ladder.rounding import LIMIT
 from ranparity.training import backends
 from tests.parity.ladder import ways as judging
-from tests.parity.ladder.replicas_worker import CASE, ways
+from tests.parity.ladder.replicas_worker import CASE, ON
 
 
 @pytest.fixture(scope="module", params=backends.NAMES)
@@ -23,7 +23,7 @@ def updates(
 ) -> Mapping[str, Result]:
     """Level 3 of each way on a backend."""
     name, folder = request.param, tmp_path_factory.mktemp("replicas")
-    return judging.updates("replicas_worker.py", CASE, name, ways(name), folder)
+    return judging.updates("replicas_worker.py", CASE, name, ON[name], folder)
 
 
 def test_two_devices_make_the_update_of_one(updates: Mapping[str, Result]) -> None:

@@ -31,7 +31,7 @@ TRIED = {
     "batches-swapped": 5,
 }
 """Faults, and the first level that catches each: one for every level."""
-COMPILED = ("conv-far-pad", "decay-decoupled", "batches-swapped")
+COMPILED = ("conv-far-pad", "batches-swapped")
 """Those that are tried where each is compiled by itself, which takes long."""
 
 
@@ -86,7 +86,7 @@ def test_a_fault_of_each_level_is_caught_at_its_layer_and_nothing_else(
     names = TRIED if backend == "torch" else COMPILED
     few = {name: dataclasses.replace(PLANTED[name], models=(model,)) for name in names}
     monkeypatch.setattr(proof, "PLANTED", few)
-    monkeypatch.setattr(proof, "clean", lambda name, own=proof.clean: own(name)[:2])
+    monkeypatch.setattr(proof, "clean", lambda name, own=proof.clean: own(name)[:1])
     rows: list[dict[str, Any]] = []
     Proof(model, (backend,), tmp_path / "work", tmp_path / "cache", rows.append).run()
     assert not [row["error"] for row in rows if "error" in row]
@@ -95,7 +95,7 @@ def test_a_fault_of_each_level_is_caught_at_its_layer_and_nothing_else(
         book.add(row)
     assert schemas.of_text("ladder-proof", (tmp_path / "it.json").read_text()) == []
     clean = [row for row in rows if not row["fault"]]
-    assert len(clean) == 2
+    assert len(clean) == 1
     assert all(level["verdict"] == "pass" for row in clean for level in row["levels"].values())
     found = {row["fault"]: row for row in rows if row["fault"]}
     assert {name: row["caught"][0] for name, row in found.items()} == {n: TRIED[n] for n in names}

@@ -1,15 +1,9 @@
-"""Replicas of a net on PyTorch: a process each, which give gradients of their parts of a batch.
+"""Processes of PyTorch that compute together, found by torch.distributed: gloo, or NCCL on GPUs.
 
-The run's own process is the first of them. For each batch it gives the others all variables of the
-model, and their images and targets; all compute forward and backward, and agree on means where a
-layer looks at the whole batch (`ranparity.kernels.replicas`); and the gradients come together in
-the first one, which alone takes the step. So the others need no data, and keep nothing from one
-batch to the next. All of it goes through torch.distributed: gloo between processors, NCCL between
-GPUs.
-
-On one machine the run starts the others, `python -m ranparity.training.backends.torch_replicas`.
-On several, `torchrun` starts the same command on all of them, and each but the first becomes a
-replica (`follow`).
+On PyTorch each device is a process. On one machine the run starts the others, `python -m
+ranparity.training.backends.torch_processes`. On several, `torchrun` starts the same command on all
+of them, and each but the first follows. What they tell one another is in `following`; variables and
+images alone go from tensor to tensor here, by way of no array.
 """
 
 from __future__ import annotations
@@ -26,24 +20,26 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import IO, Any
 
+import numpy as np
 import torch
 import torch.distributed
+from numpy.typing import NDArray
 
 from ranparity import workers
 from ranparity.errors import LostDeviceError
 from ranparity.kernels import replicas
-from ranparity.training import backends, variables
+from ranparity.training import backends, launching, variables
+from ranparity.training.backends import following
 from ranparity.training.update import IDLE
 
-PROGRAM = ("-m", "ranparity.training.backends.torch_replicas")
+PROGRAM = ("-m", "ranparity.training.backends.torch_processes")
 HOST = "127.0.0.1"
 LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}
 PATIENCE = timedelta(minutes=30)  # that a replica waits for the others: a test may lie between
 GRACE = 5.0  # seconds that a process has to end after one that it needs has been lost
 READY = b"ready\n"  # what a process says once it can be told of the model
 distributed: Any = torch.distributed  # its type lacks what it hands on
-END, MODEL, BATCH = range(3)  # what the first of six numbers says that follows
-NUMBERS = 6
+LOST = (distributed.DistBackendError, distributed.DistNetworkError, distributed.DistStoreError)
 
 Variables = Sequence[Any]  # tensors, in the model's order
 Differentiate = Callable[[Any, Any, float], tuple[Any, Sequence[Any]]]
@@ -67,14 +63,11 @@ class Replicas:
         self._variables = _tensors(model)
         self._others: list[_Other] = []
         with self._watched():
-            if not backends.launched():
+            if not launching.of("torch", os.environ):
                 self._start()
             elif not distributed.is_initialized():
                 _join(None, 0, count)
-            precision = model.dtype_policy.name.removeprefix("mixed_")
-            with _without_tensorflow():
-                told = {"model": model.to_json(), "remat": remat, "precision": precision}
-            _tell(json.dumps(told).encode())
+            following.tell(_LINK, model, remat=remat)
 
     def _start(self) -> None:
         """Start the others on this machine."""
@@ -117,7 +110,7 @@ class Replicas:
         self, images: Any, targets: Any, scale: float, differentiate: Differentiate
     ) -> tuple[float, list[Any]]:
         parts = images.chunk(self._count), targets.chunk(self._count)
-        _announce(BATCH, *parts[0][0].shape, targets.shape[1])
+        following.announce(_LINK, following.BATCH, *parts[0][0].shape, targets.shape[1])
         _agreed(scale)
         _share(self._variables)
         for given in parts:
@@ -135,9 +128,10 @@ class Replicas:
             for other in self._others:
                 other.end()
             self._others = []
-            if not lost and not _is_of_a_connection(error):  # an error of this process
+            said = _LINK.loss(error)
+            if not lost and not said:  # an error of this process
                 raise
-            raise LostDeviceError("; ".join(lost) or f"another device was lost: {error}") from error
+            raise LostDeviceError("; ".join(lost) or f"another process was lost: {said}") from error
 
 
 class _Other:
@@ -190,20 +184,6 @@ class _Other:
             self._process.kill()
 
 
-@contextlib.contextmanager
-def _without_tensorflow() -> Iterator[None]:
-    """Have it not be there: Keras 3.15 loads it, which takes seconds, to read or write a model."""
-    if "tensorflow" in sys.modules:
-        yield
-        return
-    modules: dict[str, Any] = sys.modules
-    modules["tensorflow"] = None
-    try:
-        yield
-    finally:
-        del modules["tensorflow"]
-
-
 def _tensors(model: Any) -> Variables:
     return [variable.value for variable in variables.named(model).values()]
 
@@ -217,10 +197,24 @@ def _device() -> Any:
     return torch.device("cuda" if distributed.get_backend() == "nccl" else "cpu")
 
 
-def _is_of_a_connection(error: RuntimeError) -> bool:
-    """Whether what failed is what replicas talk through."""
-    kinds = (distributed.DistBackendError, distributed.DistNetworkError, distributed.DistStoreError)
-    return isinstance(error, kinds) or "gloo" in str(error)
+class _Link:
+    """See `following.Link`."""
+
+    @property
+    def leads(self) -> bool:
+        return not distributed.get_rank()
+
+    def broadcast(self, array: NDArray[Any]) -> NDArray[Any]:
+        tensor = torch.tensor(array, device=_device())
+        distributed.broadcast(tensor, 0)
+        found: NDArray[Any] = tensor.cpu().numpy()
+        return found
+
+    def loss(self, error: Exception) -> str:
+        return str(error) if isinstance(error, LOST) or "gloo" in str(error) else ""
+
+
+_LINK = _Link()
 
 
 def _join(store: Any, rank: int, count: int) -> None:
@@ -246,32 +240,13 @@ def end_all() -> None:
         return
     with contextlib.suppress(RuntimeError):
         if not distributed.get_rank():
-            _announce(END)
+            following.announce(_LINK, following.END)
         distributed.destroy_process_group()
-
-
-def _announce(what: int, *numbers: int) -> None:
-    given = [what, *numbers, *[0] * (NUMBERS - 1 - len(numbers))]
-    distributed.broadcast(torch.tensor(given, device=_device()), 0)
-
-
-def _tell(text: bytes) -> None:
-    _announce(MODEL, len(text))
-    distributed.broadcast(torch.tensor(list(text), dtype=torch.uint8, device=_device()), 0)
-
-
-def _told(size: int) -> dict[str, Any]:
-    text = torch.zeros(size, dtype=torch.uint8, device=_device())
-    distributed.broadcast(text, 0)
-    found: dict[str, Any] = json.loads(bytes(text.tolist()))
-    return found
 
 
 def _agreed(scale: float) -> float:
     """Give the first replica's scale."""
-    told = torch.tensor(scale, dtype=torch.float64, device=_device())
-    distributed.broadcast(told, 0)
-    return float(told)
+    return float(_LINK.broadcast(np.array(scale)))
 
 
 def _share(tensors: Variables) -> None:
@@ -319,58 +294,37 @@ def _pieces(flat: Any, tensors: Variables) -> list[Any]:
     return [part.reshape(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
 
 
-class _Follower:
-    """Another replica than the first: its model, and what it computes of a batch."""
-
-    def __init__(self, backend: Any, told: dict[str, Any]) -> None:
-        import keras
-
-        import ranparity.models.layers  # noqa: F401  (what the model's layers are)
-
-        backends.set_precision(told["precision"])
-        with _without_tensorflow():
-            model = keras.models.model_from_json(told["model"])
-        self._trainer = backend.trainer(model, IDLE, remat=told["remat"])
-        self._variables = _tensors(model)
-
-    def compute(self, shape: Sequence[int], outputs: int) -> None:
-        """Compute a part of a batch.
-
-        Args:
-            shape: Of its images, NHWC.
-            outputs: Of the model.
-        """
-        scale = _agreed(1.0)
-        _share(self._variables)
-        images = self._variables[0].new_empty(shape)
-        targets = self._variables[0].new_empty((shape[0], outputs))
-        for given in (images, targets):
-            distributed.scatter(given)
-        _part(images, targets, scale, self._trainer.differentiated)
-
-
 def _serve(backend: Any) -> None:
     """Compute parts of batches, as the first replica gives them, until there are no more."""
-    numbers = torch.zeros(NUMBERS, dtype=torch.int64, device=_device())
-    follower: _Follower | None = None
-    while True:
-        distributed.broadcast(numbers, 0)
-        what, *given = numbers.tolist()
-        if what == END:
-            return
-        if what == MODEL:
-            follower = _Follower(backend, _told(given[0]))
-        elif follower:
-            follower.compute(given[:4], given[4])
+
+    def start(told: following.Told) -> following.Follow:
+        model = told.built()
+        trainer, tensors = backend.trainer(model, IDLE, remat=told.remat), _tensors(model)
+
+        def compute(shape: Sequence[int], outputs: int) -> None:
+            scale = _agreed(1.0)
+            _share(tensors)
+            images = tensors[0].new_empty(shape)
+            targets = tensors[0].new_empty((shape[0], outputs))
+            for given in (images, targets):
+                distributed.scatter(given)
+            _part(images, targets, scale, trainer.differentiated)
+
+        return compute
+
+    following.follow(_LINK, start)
 
 
-def follow(backend: Any) -> None:
+def follow(backend: Any, devices: int) -> None:
     """Be the replica as which `torchrun` has started this process, until there is no more to do.
 
     Args:
         backend: PyTorch's, which has been started.
+        devices: How many there are.
     """
-    _join(None, backends.rank(), backends.launched())
+    launch = launching.of("torch", os.environ)
+    assert launch  # noqa: S101  (whoever follows has been started with others)
+    _join(None, launch.rank, devices)
     _serve(backend)
 
 

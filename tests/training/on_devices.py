@@ -15,7 +15,9 @@ import pytest
 
 from ranparity.training import backends, directory
 from tests.programs import LIMIT, environment
-from tests.training.test_replicas import ALIKE, OPTIONS, PROGRAM, ended, started, steps
+from tests.training.test_replicas import OPTIONS, PROGRAM, ended, lost, started, steps
+
+ALIKE = ("tape_digest", "final_weights_digest", "final_slots_digest")
 
 
 def free_ports(count: int) -> list[int]:
@@ -109,6 +111,16 @@ def test_processes_are_told_of_the_precision(backend: str, precision: str, tmp_p
     assert ended(leads) == (0, "")
     assert ended(follows)[0] == 0
     assert directory.read_run(out)["precision"] == precision
+
+
+def test_a_run_that_lost_a_device_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    calm, hurt = tmp_path / "calm", tmp_path / "hurt"
+    assert ended(started("torch", calm, "--devices=2")) == (0, "")
+    made = lost(hurt)
+    assert ended(started("torch", hurt, "--devices=2", "--resume")) == (0, "")
+    found, expected = directory.read_run(hurt), directory.read_run(calm)
+    assert found["parts"][1]["first_step"] == made + 1
+    assert [found[name] for name in ALIKE] == [expected[name] for name in ALIKE]
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])

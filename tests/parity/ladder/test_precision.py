@@ -41,7 +41,7 @@ def test_roundings_explain_a_clean_net_and_nothing_else(
         assert 0.1 < result["worst_rho"] < LIMIT
     errors = {row["tensor"]: row["largest_error"] for row in content["results"][0]["rows"]}
     assert errors["blob/conv1"] > 2.0**-12, "it is rounded to few bits"
-    altered = climbed(backend, dataclasses.replace(case, fault=FAULT, levels=(2,)), tmp_path)
+    altered = climbed(backend, dataclasses.replace(case, fault=FAULT, levels=(3,)), tmp_path)
     assert not altered.failures
     assert altered.verdict == "fail"
     (result,) = altered.results

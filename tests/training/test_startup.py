@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import importlib
+import json
 import os
+import subprocess
+import sys
 
 import pytest
 
-from ranparity.training.backends.startup import is_error, stderr_filtered, stdout_filtered
+from ranparity.training import backends
+from ranparity.training.backends.startup import hidden, is_error, stderr_filtered, stdout_filtered
+from tests.programs import environment
 
 NOTE = "I0000 00:00:17 port.cc:153] oneDNN custom operations are on.\n"
 NO_DRIVER = (
@@ -45,3 +51,29 @@ def test_stdout_is_held_back_by_itself(capfd: pytest.CaptureFixture[str]) -> Non
         os.write(2, b"said\n")
         assert capfd.readouterr() == ("", "said\n")
     assert capfd.readouterr() == ("result\n", "")
+
+
+def test_what_is_hidden_is_not_there_until_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "this", raising=False)
+    with hidden("this", "json"):
+        with pytest.raises(ImportError):
+            importlib.import_module("this.part")
+        assert importlib.import_module("json") is json, "it was loaded already"
+    assert "this" not in sys.modules
+    assert sys.modules["json"] is json
+
+
+@pytest.mark.parametrize("backend", backends.NAMES)
+def test_a_backend_starts_without_what_nothing_here_uses(backend: str) -> None:
+    """And what was hidden from Keras is there for others."""
+    program = (
+        "import sys; from ranparity.training import backends; "
+        f"backends.start({backend!r}); loaded = set(sys.modules); "
+        "import sklearn, matplotlib, jax; "
+        "print(*sorted(loaded & {'keras', 'sklearn', 'matplotlib', 'jax', 'tensorflow', 'torch'}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment()
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == sorted({"keras", backend})

@@ -31,8 +31,8 @@ from ranparity.training import backends, twins
 
 DESCRIPTION = """\
 Run the ladder on the four published nets at 224 (levels 1 to 3, OpenCV beside them), and on
-attention56-cifar and dranet-cifar (levels 1 to 5, and 1 and 2 in float64). What is done already is
-passed over: the session goes on where it was ended.
+attention56-cifar and dranet-cifar (levels 1 to 5, and 1 and 2 in float64; 1 to 3 of the first in 16
+bits too). What is done already is passed over: the session goes on where it was ended.
 """
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ranparity.models import zoo
 from ranparity.parity.ladder.case import LEVELS, PROTOTXT, Case
+from ranparity.training.precisions import MIXED
 
 RECORD, QUICK_RECORD, OPINIONS_RECORD = "ladder.json", "ladder-quick.json", "opinions.json"
 PUBLISHED = ("attention56", "attention92", "attentionnext56", "attentionnext92")
@@ -14,6 +15,7 @@ QUICK = (Case("attention56-cifar", (32, 32), 8, levels=(1, 2, 3)),)
 CASES = (
     *(Case(name, (32, 32), 8, levels=LEVELS) for name in TRAINED),
     *(Case(name, (32, 32), 8, levels=(1, 2), precision="float64") for name in TRAINED),
+    *(Case(TRAINED[0], (32, 32), 8, levels=(1, 2, 3), precision=each) for each in MIXED),
     *(Case(name, (224, 224), 2, levels=(1, 2, 3)) for name in PUBLISHED),
 )
 MOST = 224  # pixels of second opinions' images

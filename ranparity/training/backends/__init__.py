@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ranparity.errors import InputError
 from ranparity.training import launching, precisions
+from ranparity.training.backends import startup
 
 if TYPE_CHECKING:  # so that the names can be listed for `--help` at no cost
     import numpy as np
@@ -211,6 +212,8 @@ def start(
     how: dict[str, Any] = {"many_steps": many_steps, "device": device, "tf32": tf32}
     switches = backend.prepare(processors(), precision, **how, devices=devices)
     check_device(name, device, backend.devices(), tf32=tf32)
+    with startup.hidden(*startup.OPTIONAL):
+        importlib.import_module("keras")
     if devices > 1:
         switches["devices"] = devices
         if launch := launching.of(name, os.environ):

@@ -14,7 +14,6 @@ import contextlib
 import json
 import math
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 
 from ranparity.errors import LostDeviceError
 from ranparity.training import backends
+from ranparity.training.backends.startup import hidden
 from ranparity.training.variables import Model
 
 END, MODEL, BATCH = range(3)  # what the first of six numbers says that follows
@@ -54,7 +54,7 @@ class Told:
         import ranparity.models.layers  # noqa: F401  (what the model's layers are)
 
         backends.set_precision(self.precision)
-        with _without_tensorflow():
+        with hidden("tensorflow"):  # Keras 3.15 loads it, which takes seconds, to read a model
             return keras.models.model_from_json(self.model)
 
 
@@ -93,7 +93,7 @@ def tell(link: Link, model: Model, *, remat: bool) -> None:
         model: The Keras model.
         remat: As the trainer's.
     """
-    with _without_tensorflow():
+    with hidden("tensorflow"):  # Keras 3.15 loads it, which takes seconds, to write a model
         told = Told(model.to_json(), remat, model.dtype_policy.name.removeprefix("mixed_"))
     text = np.frombuffer(json.dumps(asdict(told)).encode(), np.uint8).astype(np.int32)
     announce(link, MODEL, text.size)
@@ -209,17 +209,3 @@ def _end_at_exit(link: Link) -> None:
     def end() -> None:
         with contextlib.suppress(Exception):  # who is lost already ends by itself
             announce(link, END)
-
-
-@contextlib.contextmanager
-def _without_tensorflow() -> Iterator[None]:
-    """Have it not be there: Keras 3.15 loads it, which takes seconds, to read or write a model."""
-    if "tensorflow" in sys.modules:
-        yield
-        return
-    modules: dict[str, Any] = sys.modules
-    modules["tensorflow"] = None
-    try:
-        yield
-    finally:
-        del modules["tensorflow"]

@@ -15,7 +15,7 @@ from ranparity.training.backends import AUTO, CPU, GPU, apart
 from ranparity.training.backends.bookkeeping import Bookkeeping, check_devices
 from ranparity.training.backends.following import Together
 from ranparity.training.backends.lean import Lean
-from ranparity.training.backends.startup import is_error, stderr_filtered
+from ranparity.training.backends.startup import OPTIONAL, hidden, is_error, stderr_filtered
 from ranparity.training.launching import Launch
 from ranparity.training.scaling import Scaling
 from ranparity.training.update import Arithmetic, Update
@@ -34,8 +34,8 @@ def prepare(
     """Fix the device, the algorithms, the precision and the number of threads."""
     del precision, many_steps  # operations have their own precision
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only, once it is loaded
-    with stderr_filtered(is_error):
-        import tensorflow as tf
+    with stderr_filtered(is_error), hidden(*OPTIONAL):
+        import tensorflow as tf  # which loads Keras
 
         tf.config.list_physical_devices()
     if device == CPU and tf.config.get_visible_devices("GPU"):

@@ -74,8 +74,9 @@ class Replicas:
         os.environ.update(LOOPBACK)
         count = self._count
         store = distributed.TCPStore(HOST, 0, count, is_master=True, wait_for_workers=False)
+        how: Any = torch.backends  # its type lacks the precision
         told = {"port": store.port, "count": count, "device": _kind()}
-        told["threads"] = torch.get_num_threads()
+        told |= {"threads": torch.get_num_threads(), "tf32": how.fp32_precision == "tf32"}
         self._others = [_Other({**told, "rank": rank}) for rank in range(1, count)]
         for other in self._others:
             other.wait_until_ready()
@@ -340,7 +341,7 @@ def main() -> None:
     os.environ["KERAS_BACKEND"] = "torch"
     os.environ.update(LOOPBACK)
     threading.Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
-    backend, _ = backends.start("torch", device=told["device"])
+    backend, _ = backends.start("torch", device=told["device"], tf32=told["tf32"])
     torch.set_num_threads(told["threads"])
     store = distributed.TCPStore(HOST, told["port"], told["count"])
     print(READY.decode(), end="", flush=True)

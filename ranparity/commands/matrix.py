@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -122,10 +123,16 @@ def means_of(arguments: argparse.Namespace) -> Means:
     """How the runs are carried out.
 
     Raises:
-        InputError: A number is out of its range.
+        InputError: A number is out of its range, or a launcher has started several of the command.
     """
     from ranparity.matrix.session import Means
+    from ranparity.training import launching
 
+    for launch in launching.found(os.environ):
+        raise InputError(
+            f"{launch.by} has started this command {launch.processes} times, which would be as "
+            "many matrices: start it once, and with --ray its runs are shared out among machines"
+        )
     for option, value in (("--jobs", arguments.jobs), ("--processors", arguments.processors)):
         if value is not None and value < 1:
             raise InputError(f"{option}: expected 1 or more. Received: {value}")

@@ -97,6 +97,18 @@ def test_what_it_cannot_do_is_a_line(
     assert not Path("runs").exists()
 
 
+def test_a_launcher_starts_no_matrices(
+    plan: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each of its runs would take part in one training with those of the other matrices."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    assert call(plan) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("ranparity: torchrun has started this command 2 times, which would be")
+    assert not Path("runs").exists()
+
+
 def test_an_end_by_ctrl_c_says_how_to_go_on(
     plan: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -74,7 +74,12 @@ def model_results(shared_folder: Path) -> dict[str, Results]:
 
 def run_models(backend: str, folder: Path) -> None:
     """Runs tests/models/worker.py on a backend."""
-    switches = {"KERAS_BACKEND": backend, "JAX_ENABLE_X64": "1", "OMP_NUM_THREADS": "1"}
+    switches = {
+        "KERAS_BACKEND": backend,
+        "JAX_ENABLE_X64": "1",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # more than a thousand operations, each called once
+        "OMP_NUM_THREADS": "1",
+    }
     command = [sys.executable, os.fspath(TESTS / "models" / "worker.py"), os.fspath(folder)]
     done = subprocess.run(
         command, env=os.environ | switches, capture_output=True, text=True, check=False

@@ -61,6 +61,7 @@ def describe(model: keras.Model, batch: int = 1) -> Description:
     first = _is_channels_first(ordered)
     given = [(batch, *tensor.shape[1:]) for tensor in model.inputs]
     shapes, fault = _traced(model, ordered, batch)
+    losses = _losses(model)
     return Description(
         model.name,
         tuple(
@@ -68,10 +69,10 @@ def describe(model: keras.Model, batch: int = 1) -> Description:
             for tensor, shape in zip(model.inputs, given, strict=True)
         ),
         tuple(
-            _described(layer, _inputs(layer, names), made, _loss_weight(layer, model), first)
+            _described(layer, _inputs(layer, names), made, _loss_weight(layer, losses), first)
             for layer, made in zip(ordered, shapes, strict=True)
         ),
-        tuple(name for tensor in model.outputs for name in _outputs(tensor, model, names)),
+        tuple(name for tensor in model.outputs for name in _outputs(tensor, losses, names)),
         fault,
     )
 
@@ -109,18 +110,18 @@ def _losses(model: keras.Model) -> list[Any]:
     return [layer for layer in model.layers if isinstance(layer, layers.WithLoss)]
 
 
-def _outputs(tensor: Any, model: keras.Model, names: dict[int, str]) -> list[str]:
+def _outputs(tensor: Any, losses: list[Any], names: dict[int, str]) -> list[str]:
     """The names of what a net gives: a tensor, and the losses that go with it."""
-    for layer in _losses(model):
+    for layer in losses:
         if tensor is layer.output:
             x, loss = layer.input
-            return [*_outputs(x, model, names), *_outputs(loss, model, names)]
+            return [*_outputs(x, losses, names), *_outputs(loss, losses, names)]
     return [names[id(tensor)]]
 
 
-def _loss_weight(layer: Any, model: keras.Model) -> dict[str, Attribute]:
+def _loss_weight(layer: Any, losses: list[Any]) -> dict[str, Attribute]:
     """The weight that a layer's output has in the loss, where it has one."""
-    for joined in _losses(model):
+    for joined in losses:
         if joined.input[1] is layer.output:
             return {"loss_weight": f"{joined.weight:.9g}"}
     return {}

@@ -44,7 +44,7 @@ def _pool(size: int, kernel: int, stride: int, pad: int, kind: str, mode: str) -
 
 POOLS = tuple(
     _pool(size, kernel, stride, pad, kind, mode)
-    for size in (4, 7, 8, 11)
+    for size in (4, 7, 8)
     for kernel, stride, pad in ((3, 2, 0), (3, 2, 1), (2, 3, 1), (4, 3, 2), (1, 2, 0), (4, 1, 0))
     for kind in ("MAX", "AVE")
     for mode in ("CEIL", "FLOOR")
@@ -129,8 +129,8 @@ NARROW = {
 }
 """Kinds of net that are run in both modes: a narrow twin and its input size in pixels."""
 
-NARROW_FIRST = ("preactivation", "resnext")
-"""Those that are also run with channels first, in training mode."""
+NARROW_FIRST = ("resnext",)
+"""Those that are also run with channels first, in training mode: with every kind of layer."""
 
 NARROWER = {
     "channel": ("attention56-cifar-channel@16", 16),
@@ -160,16 +160,24 @@ TINY = AttentionConfig(
 def narrow(kind: str) -> tuple[Entry, int]:
     """A kind's narrow twin, of a length that is needed to show it, and its input size."""
     name, size = (NARROW | NARROWER)[kind]
-    return shortened(zoo.entry(name)), size
+    return shortened(zoo.entry(name), every_depth=kind in NARROW), size
 
 
-def shortened(entry: Entry) -> Entry:
-    """The net with one module a stage at most, and one unit after them: all are alike."""
+def shortened(entry: Entry, every_depth: bool) -> Entry:
+    """The net with one module a stage at most, and one unit after them: all are alike.
+
+    Args:
+        entry: The net.
+        every_depth: Whether to keep the stages whose masks are neither the deepest nor of depth
+            0. What sets a kind apart from those of `NARROW` is in every module.
+    """
     if not isinstance(entry.config, AttentionConfig):
         return entry
+    deepest = max(stage.mask_depth for stage in entry.config.stages)
     stages = tuple(
         dataclasses.replace(stage, modules=min(1, stage.modules), units=min(1, stage.units))
         for stage in entry.config.stages
+        if every_depth or stage.mask_depth in (0, deepest)
     )
     return dataclasses.replace(entry, config=dataclasses.replace(entry.config, stages=stages))
 

@@ -26,6 +26,8 @@ REPORTS = Path(__file__).parents[2] / "reports"
 
 FIRST_OF_KIND = first_of_kinds()
 PUBLISHED = [entry for entry in zoo.ENTRIES.values() if entry.origin == "original"]
+SHALLOWER = [zoo.entry("attention56"), zoo.entry("attentionnext56")]
+"""Published nets with every layer of the two others, which repeat modules."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,12 +108,12 @@ def test_the_record_is_of_the_zoo(backend: str) -> None:
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_the_published_nets_pass_on_the_other_backends_too(backend: str) -> None:
     """In full, at both sizes, in processes of their own as the command has them."""
-    found = [result.to_json() for result in check(PUBLISHED, backend)]
-    assert len(found) == 4
-    assert [result["differences"] for result in found] == [[]] * 4
+    found = [result.to_json() for result in check(SHALLOWER, backend)]
+    assert len(found) == 2
+    assert [result["differences"] for result in found] == [[]] * 2
     record = recorded(backend)
     wanted = [said(each, record.get(each["model"])) for each in json.loads(json.dumps(found))]
-    assert [record.get(entry.name) for entry in PUBLISHED] == wanted, (
+    assert [record.get(entry.name) for entry in SHALLOWER] == wanted, (
         "reports/ is stale: run nox -s report"
     )
 

@@ -61,6 +61,8 @@ def _refuse(constant: str) -> None:
 
 def clean(value: str) -> str:
     """Replaces what no page can show: control characters and halves of surrogate pairs."""
+    if value.isprintable():
+        return value
     whole = value.encode("utf-8", "replace").decode("utf-8")
     return "".join(
         char if char.isprintable() or char == " " else "\N{REPLACEMENT CHARACTER}"

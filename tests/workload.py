@@ -7,7 +7,11 @@ whole files, so that what a module's fixture starts is started once.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
+from typing import Any
+
+from ranparity.training.backends import startup
 
 LONGEST = (
     "tests/models/test_attention.py",
@@ -62,6 +66,16 @@ def keep_apart() -> None:
         cpus, processes = sorted(os.sched_getaffinity(0)), os.environ["PYTEST_XDIST_WORKER_COUNT"]
         place = int(worker.removeprefix("gw")) % int(processes)  # one that died has a successor
         os.sched_setaffinity(0, share(cpus, place, int(processes)))
+
+
+def load_little() -> None:
+    """Keeps Keras from loading more in this process than its backend; called before it is imported.
+
+    Where they are there it loads JAX and more when it is imported, and TensorFlow to save a model.
+    """
+    modules: dict[str, Any] = sys.modules
+    for name in {"tensorflow", *startup.OPTIONAL} - {os.environ["KERAS_BACKEND"]}:
+        modules.setdefault(name, None)
 
 
 def first(file: str) -> int:

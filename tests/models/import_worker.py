@@ -12,6 +12,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from tests import workload
+
+workload.load_little()
+
 import keras
 import numpy as np
 

@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests import workload
 
-workload.load_little()
+if __name__ == "__main__":  # tests import it too
+    workload.load_little()
 
 import keras
 import numpy as np

@@ -157,7 +157,10 @@ def test_jax(
         def __getattr__(self, name: str) -> Any:
             return found.get(name)
 
-    monkeypatch.setitem(sys.modules, "jax", SimpleNamespace(config=Config(), devices=devices))  # type: ignore[arg-type]
+    jax: Any = SimpleNamespace(
+        config=Config(), devices=devices, local_device_count=lambda: len(devices())
+    )
+    monkeypatch.setitem(sys.modules, "jax", jax)
     monkeypatch.setattr("ranparity.training.backends.compiled.keep", lambda _: False)
     monkeypatch.setattr("ranparity.memory.keep", lambda: False)
     monkeypatch.setenv("XLA_FLAGS", "")

@@ -136,7 +136,7 @@ def test_the_tests_are_of_it_too() -> None:
     done = subprocess.run(
         [sys.executable, "-c", ADDED, *PARAMETRISED],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": os.fspath(ROOT)},
+        env=os.environ | {"PYTHONPATH": os.fspath(ROOT), "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         check=False,

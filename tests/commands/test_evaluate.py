@@ -238,6 +238,13 @@ def test_a_batch_of_none(run: Path, command: Evaluate) -> None:
     assert refused(command, run, "--batch-size", 0) == expected
 
 
+@pytest.mark.usefixtures("loaded")
+def test_a_device_that_is_not_there_is_refused(command: Evaluate, run: Path) -> None:
+    """PyTorch has no TPU."""
+    said = refused(command, run, "--device", "tpu")
+    assert said.startswith("--device tpu: torch sees none here. There is ")
+
+
 @pytest.mark.parametrize(
     ("name", "what"), [("none", ": no such file"), ("a.h5", ", and this is another file")]
 )

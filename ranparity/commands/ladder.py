@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ from ranparity.parity.ladder.case import (
     TWINS,
     Case,
 )
-from ranparity.training import backends, precisions
+from ranparity.training import backends, launching, precisions
 
 MODEL = "attention56-cifar"
 ARBITER = "tensorflow"
@@ -91,6 +92,14 @@ def add_parser(commands: Any) -> None:
         help=f"{backends.DEVICE_HELP} (default: %(default)s)",
     )
     add(
+        "--devices",
+        type=int,
+        default=1,
+        metavar="N",
+        help="compute each batch of levels 3 to 5 on N devices together, as `run` does; every "
+        "tensor of levels 1 and 2 is one device's (default: %(default)s)",
+    )
+    add(
         "--respect-frozen",
         action="store_true",
         help="let BN that the prototxt calls frozen be so: kept statistics in training too, scale "
@@ -141,6 +150,7 @@ def levels(text: str) -> tuple[int, ...]:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Runs the ladder and prints what it found."""
+    launching.check_alone(os.environ, "ladders")
     names = _backends(arguments.backends)
     cases = [_case(name, arguments, names) for name in arguments.models or [MODEL]]
     from ranparity.parity.ladder.run import Ladder, default_references
@@ -228,6 +238,7 @@ def _check_imported(name: str, arguments: argparse.Namespace) -> None:
         "--respect-frozen": arguments.respect_frozen,
         "--against": arguments.against,
         "--repro": arguments.repro,
+        "--devices": arguments.devices > 1,
     }
     for option, value in options.items():
         if value:
@@ -253,6 +264,7 @@ def _asked(
         raise InputError("--levels: level 5 holds backends against each other, and there is one")
     if arguments.seed < 0:
         raise InputError(f"--seed: expected 0 or more. Received: {arguments.seed}")
+    _check_devices(arguments.devices, batch, asked)
     return Case(
         model=name,
         size=tuple(side),
@@ -264,7 +276,24 @@ def _asked(
         steps=steps,
         twins=twins,
         respect_frozen=arguments.respect_frozen,
+        devices=arguments.devices,
     )
+
+
+def _check_devices(devices: int, batch: int, asked: Sequence[int]) -> None:
+    """Raise `InputError` unless devices can share the batches of some level out."""
+    if devices < 1:
+        raise InputError(f"--devices: expected 1 or more. Received: {devices}")
+    if devices > 1 and max(asked) < 3:
+        raise InputError(
+            "--devices: several devices share the steps of levels 3 to 5 out. Received: levels "
+            f"{', '.join(map(str, asked))}"
+        )
+    if batch % devices:
+        raise InputError(
+            f"--devices: expected a number that divides the batch of {batch} images. Received: "
+            f"{devices}"
+        )
 
 
 def _say(line: str) -> None:
@@ -278,8 +307,9 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     case = found["case"]
     yield ""
     size = f" at {'x'.join(map(str, case['size']))}" if case["size"] else ""
+    devices = f", {case['devices']} devices" if "devices" in case else ""
     yield (
-        f"{case['model']}{size}, batch {case['batch_size']}, {case['precision']}, seed "
+        f"{case['model']}{size}, batch {case['batch_size']}{devices}, {case['precision']}, seed "
         f"{case['seed']}: {found['verdict'].upper()}; arbiter: {found['arbiter']}"
     )
     for backend, reason in found["failures"].items():

@@ -128,11 +128,7 @@ def means_of(arguments: argparse.Namespace) -> Means:
     from ranparity.matrix.session import Means
     from ranparity.training import launching
 
-    for launch in launching.found(os.environ):
-        raise InputError(
-            f"{launch.by} has started this command {launch.processes} times, which would be as "
-            "many matrices: start it once, and with --ray its runs are shared out among machines"
-        )
+    launching.check_alone(os.environ, "matrices (--ray shares runs out among machines)")
     for option, value in (("--jobs", arguments.jobs), ("--processors", arguments.processors)):
         if value is not None and value < 1:
             raise InputError(f"{option}: expected 1 or more. Received: {value}")

@@ -120,38 +120,36 @@ def _failed(record: LadderRecord) -> Iterator[tuple[Cell, ...]]:
     """A row for each backend that has failed with a net."""
     for each in record.failed:
         verdict = cell(FAILED, " ", link("why", record.path), tone="fail")
-        yield _without(each.model, each.precision, NOTHING.text, each.backend, verdict)
+        yield _without(each.model, each.how, NOTHING.text, each.backend, verdict)
 
 
 def _not_run(record: LadderRecord) -> Iterator[tuple[Cell, ...]]:
     """A row for each net and backend of which levels are missing that its session runs."""
-    for model, precision, missing, backend in _missing(record):
+    for model, how, missing, backend in _missing(record):
         verdict = cell(NOT_RUN, tone="absent")
-        yield _without(model, precision, listed([*map(str, missing)]), backend, verdict)
+        yield _without(model, how, listed([*map(str, missing)]), backend, verdict)
 
 
 def _missing(record: LadderRecord) -> Iterator[tuple[str, str, list[int], str]]:
-    """Gives the net, the precision, the levels that are missing, and the backend."""
-    known = {(each.model, each.precision, each.backend, each.level) for each in record.levels}
-    failed = {(each.model, each.precision, each.backend) for each in record.failed}
+    """Gives the net, how it is run, the levels that are missing, and the backend."""
+    known = {(each.model, each.how, each.backend, each.level) for each in record.levels}
+    failed = {(each.model, each.how, each.backend) for each in record.failed}
     for case in planned.BY_RECORD[PurePosixPath(record.path).name]:
         for backend in backends.NAMES:
-            key = case.model, case.precision, backend
+            key = case.model, case.how, backend
             missing = [level for level in case.levels if (*key, level) not in known]
             if missing and key not in failed:
-                yield case.model, case.precision, missing, backend
+                yield case.model, case.how, missing, backend
 
 
-def _without(
-    model: str, precision: str, which: str, backend: str, verdict: Cell
-) -> tuple[Cell, ...]:
+def _without(model: str, how: str, which: str, backend: str, verdict: Cell) -> tuple[Cell, ...]:
     """A row without figures."""
-    first = cell(code(model), f", {precision}"), cell(which), cell(code(backend)), verdict
+    first = cell(code(model), f", {how}"), cell(which), cell(code(backend)), verdict
     return *first, *(cell(NOTHING),) * 6
 
 
 def _row(level: Level, record: LadderRecord) -> tuple[Cell, ...]:
-    at = f", {level.size}, {level.precision}" if level.size else f", {level.precision}"
+    at = f", {level.size}, {level.how}" if level.size else f", {level.how}"
     figures = [f"{level.worst:.3g}{' of the twins' if level.level == 5 else ''}"]
     figures += [f"{value:.2f}" for value in level.quantiles[:-1]] or [""] * 3
     return (
@@ -232,7 +230,7 @@ def _problems(record: LadderRecord) -> Iterator[Text]:
         yield text("Ladder: ", code(", ".join(models)), why, again, " again", *source)
     for level in record.levels:
         if level.verdict not in ("pass", ladder_record.STALE):
-            where = f", level {level.level}, {level.precision}, on "
+            where = f", level {level.level}, {level.how}, on "
             first = (": first ", code(level.first)) if level.first else ()
             yield text("Ladder: ", code(level.model), where, code(level.backend), *first, *source)
 

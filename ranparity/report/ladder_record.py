@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ranparity.parity.ladder.case import in_words
 from ranparity.report.reading import Fields, MalformedError, parse_record
 
 LADDER, QUICK = "data/ladder.json", "data/ladder-quick.json"
@@ -43,6 +44,7 @@ class Level:
         verdict: `pass` or `fail`, or `stale`.
         layers: The largest rho of each layer's tensors, in graph order; None of a layer without
             any. Empty where the record does not tell it.
+        devices: How many computed each step of a run.
     """
 
     model: str
@@ -58,14 +60,27 @@ class Level:
     first: str
     verdict: str
     layers: Mapping[str, float | None] = field(default_factory=dict)
+    devices: int = 1
+
+    @property
+    def how(self) -> str:
+        """How the net was run, in words."""
+        return in_words(self.precision, self.devices)
 
 
 @dataclass(frozen=True)
 class Failed:
-    """A backend that has not all levels of a case, and why is among the record's failures."""
+    """A backend that has not all levels of a case, and why is among the record's failures.
+
+    Attributes:
+        model: The net.
+        how: It was to be run, in words.
+        backend: Its name.
+        levels: Their numbers.
+    """
 
     model: str
-    precision: str
+    how: str
     backend: str
     levels: tuple[int, ...]
 
@@ -193,7 +208,8 @@ def read(content: bytes, path: str = LADDER) -> LadderRecord:
         places: dict[str, Mapping[str, Any]] = {}
         for case in cases.values():
             about = case.fields("case")
-            name = f"{about.text('model')}, {about.text('precision')}"
+            how = in_words(about.text("precision"), _devices(about))
+            name = f"{about.text('model')}, {how}"
             seconds[name] = case.fields("seconds").number("all")
             memory = case.fields("peak_memory")
             known = [memory.count(key) for key in case.mapping("peak_memory") if memory.has(key)]
@@ -201,7 +217,7 @@ def read(content: bytes, path: str = LADDER) -> LadderRecord:
             stated = case.fields("failures")
             asked = _asked(about)
             failed += [
-                Failed(about.text("model"), about.text("precision"), backend, asked)
+                Failed(about.text("model"), how, backend, asked)
                 for backend in case.mapping("failures")
             ]
             failures += [f"{name} on {key}: {stated.text(key)}" for key in case.mapping("failures")]
@@ -245,6 +261,11 @@ def _asked(about: Fields) -> tuple[int, ...]:
     return tuple(map(int, levels))
 
 
+def _devices(about: Fields) -> int:
+    """How many devices computed the steps of a case; one goes without saying."""
+    return about.count("devices") if about.has("devices") else 1
+
+
 def _held(case: Fields) -> Held:
     """What a case was held against, as far as its record says."""
     keys = ("prototxt", "prototxt_digest")
@@ -254,10 +275,11 @@ def _held(case: Fields) -> Held:
 def _levels(case: Fields) -> tuple[Level, ...]:
     held = _held(case)
     names = case.texts("layers") if case.has("layers") else ()
-    return case.every("results", lambda fields: _level(fields, held, names))
+    devices = _devices(case.fields("case"))
+    return case.every("results", lambda fields: _level(fields, held, names, devices))
 
 
-def _level(fields: Fields, held: Held, names: Sequence[str]) -> Level:
+def _level(fields: Fields, held: Held, names: Sequence[str], devices: int) -> Level:
     free = fields.count("level") == 5
     found = Level(
         model=fields.text("model"),
@@ -273,6 +295,7 @@ def _level(fields: Fields, held: Held, names: Sequence[str]) -> Level:
         first=fields.text("first_difference") if fields.has("first_difference") else "",
         verdict=_verdict(fields),
         layers=_layers(names, fields) if fields.has("layer_rho") else {},
+        devices=devices,
     )
     if found.level not in LEVELS:
         raise MalformedError(f"expected a level from 1 to 5, found {found.level}")

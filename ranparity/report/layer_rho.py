@@ -64,7 +64,7 @@ def _levels(evidence: Evidence, record: LadderRecord, model: str) -> Iterator[Le
     for level in LEVELS:
         for backend in evidence.backends:
             for each in record.levels:
-                asked = (each.model, each.level, each.backend, each.precision)
+                asked = (each.model, each.level, each.backend, each.how)
                 fresh = each.layers and each.verdict != STALE
                 if fresh and asked == (model, level, backend, PRECISION):
                     yield each

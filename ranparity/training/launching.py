@@ -99,6 +99,20 @@ def found(environment: Environment) -> list[Launch]:
     return [launch for launch in launches if launch.processes > 1]
 
 
+def check_alone(environment: Environment, many: str) -> None:
+    """Raise `InputError` where a launcher has started several of a command that is one alone.
+
+    Args:
+        environment: The process's variables.
+        many: What they would be.
+    """
+    for launch in found(environment):
+        raise InputError(
+            f"{launch.by} has started this command {launch.processes} times, which would be as "
+            f"many {many}: start it once"
+        )
+
+
 def _by_torchrun(environment: Environment) -> Launch | None:
     if "RANK" not in environment or "WORLD_SIZE" not in environment:
         return None

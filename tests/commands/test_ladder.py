@@ -46,6 +46,13 @@ MINE = "mine.nets:build"
         (["--steps", "1"], "--steps: expected 2 or more. Received: 1"),
         (["--twins", "0"], "--twins: expected 1 or more for level 5. Received: 0"),
         (["--seed", "-1"], "--seed: expected 0 or more. Received: -1"),
+        (["--devices", "0"], "--devices: expected 1 or more. Received: 0"),
+        (
+            ["--devices", "3"],
+            "--devices: expected a number that divides the batch of 8 images",
+        ),
+        (["--devices", "2", "--levels", "1-2"], "--devices: several devices share the steps of"),
+        ([MINE, "--devices", "2"], "--devices: expected a net with a prototxt"),
         (["--backends", "jax"], "--levels: level 5 holds backends against each other"),
         (["--arbiter", "torch"], "--arbiter: attention56-cifar has a prototxt, which is executed"),
         ([MINE, "--arbiter", "none"], "--arbiter: expected one of torch, tensorflow, jax"),
@@ -65,6 +72,17 @@ def test_bad_input_is_one_line(
     shown = capsys.readouterr().err
     assert line in shown
     assert shown.count("\n") == 1
+
+
+def test_a_launcher_starts_no_ladders(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The backends' processes would wait for those of the other ladders."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    assert cli.main(["ladder"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("ranparity: torchrun has started this command 2 times, which would be")
 
 
 class Told:
@@ -105,6 +123,17 @@ def test_defaults_are_all_levels_of_small_nets_and_three_of_large_ones(
     assert (large.size, large.levels, large.batch_size) == ((224, 224), (1, 2, 3), 3)
     assert (narrow.size, narrow.levels, narrow.batch_size) == ((48, 48), (2,), 8)
     assert "attention56-cifar at 32x32, batch 8, float32, seed 0: PASS" in capsys.readouterr().out
+
+
+def test_devices_share_steps_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = Told(found())
+    monkeypatch.setattr(run, "Ladder", told)
+    assert cli.main(["ladder", "--devices", "4", "--levels", "3-4"]) == 0
+    (case,) = told.cases
+    assert (case.devices, case.levels) == (4, (3, 4))
+    assert "at 32x32, batch 8, 4 devices, float32, seed 0: PASS" in capsys.readouterr().out
 
 
 def test_what_differs_is_told_with_its_layer_and_numbers(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -72,10 +73,12 @@ def ladder(
     *results: Result,
     failures: dict[str, str] | None = None,
     excluded: dict[str, str] | None = None,
+    devices: int = 1,
 ) -> bytes:
     """What data/ladder.json holds."""
+    case = dataclasses.replace(CASE, devices=devices)
     found = Found(
-        CASE,
+        case,
         list(results) or [result(1, 0.5, 0.7), result(2, 1.5, 2.5)],
         runs(),
         failures or {},
@@ -88,7 +91,7 @@ def ladder(
         "limit": rounding.LIMIT,
         "factor": FACTOR,
         "quantiles": judge.QUANTILES,
-        "cases": {CASE.digest: found.to_json() | {"source_digest": "aa"}},
+        "cases": {case.digest: found.to_json() | {"source_digest": "aa"}},
     }
     return json.dumps(content, allow_nan=False).encode()
 

@@ -104,6 +104,20 @@ def test_what_a_session_runs_and_has_not_is_not_run_and_no_gap() -> None:
     assert list(ladder.problems(found)) == [], "sessions are long"
 
 
+def test_a_net_on_two_devices_is_another_case() -> None:
+    found = evidence(ladder=ladder_samples.ladder(failures={"jax": "killed"}, devices=2))
+    section = ladder.section(found)
+    rows = every(section)[0]
+    assert rows[0][0] == "attention56-cifar, 32x32, float32, 2 devices"
+    (failed,) = [row for row in rows if "FAILED" in row[3]]
+    assert failed[0] == "attention56-cifar, float32, 2 devices"
+    missing = [row[:3] for row in rows if row[3] == "not run" and row[0].startswith("attention56-")]
+    assert ["attention56-cifar, float32", "1, 2, 3, 4 and 5", "torch"] in missing
+    assert ["attention56-cifar, float32, 2 devices", "3 and 4", "torch"] in missing
+    said = [words(item) for block in section.blocks for item in getattr(block, "items", ())]
+    assert any(line.startswith("attention56-cifar, float32, 2 devices: 61 s") for line in said)
+
+
 def test_published_nets_without_a_second_opinion_are_not_run() -> None:
     found = evidence(opinions=ladder_samples.ladder())
     rows = [row for row in every(ladder.section(found))[0] if row[3] == "not run"]

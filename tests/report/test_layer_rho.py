@@ -42,6 +42,11 @@ def test_float64_and_levels_without_layers_are_not_shown() -> None:
     assert layer_rho.of(records.evidence({LADDER: given}), MODEL) is None
 
 
+def test_several_devices_are_not_shown() -> None:
+    given = ladder_samples.ladder(layered(1, "torch"), devices=2)
+    assert layer_rho.of(records.evidence({LADDER: given}), MODEL) is None
+
+
 def test_the_record_that_says_more_is_shown() -> None:
     little = ladder_samples.ladder(layered(1, "torch"))
     much = ladder_samples.ladder(layered(1, "torch"), layered(2, "torch"))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ranparity import cli
 from ranparity.training import backends, directory
 from tests.programs import LIMIT, environment
 from tests.training.test_replicas import OPTIONS, PROGRAM, ended, lost, started, steps
@@ -77,6 +78,15 @@ def first_losses(folder: Path) -> list[float]:
     """Of a run's first three steps: roundings take the later ones apart."""
     lines = (folder / directory.STEPS).read_text().splitlines()
     return [json.loads(line)["loss"] for line in lines[:3]]
+
+
+def test_the_update_is_that_of_one_device(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the ladder, which prints the largest rho of each backend."""
+    asked = ["ladder", "resnet18-cifar@16", "--size=16", "--levels=3", "--devices=2"]
+    with capsys.disabled():
+        assert cli.main([*asked, f"--work={tmp_path}"]) == 0
 
 
 @pytest.mark.parametrize("backend", backends.NAMES)

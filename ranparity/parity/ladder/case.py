@@ -37,6 +37,8 @@ class Case:
         fault: What is planted, a name of `faults.PLANTED`; empty for nothing.
         respect_frozen: Whether BN that the prototxt calls frozen is so: kept statistics in training
             too, and neither scale nor shift trained.
+        devices: How many compute each step of a run together, those of levels 3 to 5; every tensor
+            of levels 1 and 2 is one's.
     """
 
     model: str
@@ -51,6 +53,7 @@ class Case:
     twins: int = TWINS
     fault: str = ""
     respect_frozen: bool = False
+    devices: int = 1
 
     @property
     def imported(self) -> bool:
@@ -61,6 +64,11 @@ class Case:
     def of_file(self) -> bool:
         """Whether the net is that of a prototxt."""
         return self.model.endswith(PROTOTXT)
+
+    @property
+    def how(self) -> str:
+        """How the net is run, in words."""
+        return in_words(self.precision, self.devices)
 
     @property
     def program(self) -> Case:
@@ -82,8 +90,11 @@ class Case:
         return self.steps // 2
 
     def to_json(self) -> dict[str, Any]:
-        """The case as data that JSON can hold."""
-        return dataclasses.asdict(self)
+        """The case as data that JSON can hold; one device goes without saying."""
+        content = dataclasses.asdict(self)
+        if self.devices == 1:  # as before there were several: records go by the digest
+            del content["devices"]
+        return content
 
     @property
     def digest(self) -> str:
@@ -94,6 +105,11 @@ class Case:
 def from_json(content: Mapping[str, Any]) -> Case:
     """Give the case that `Case.to_json` made `content` of."""
     return Case(**{**content, "size": tuple(content["size"]), "levels": tuple(content["levels"])})
+
+
+def in_words(precision: str, devices: int) -> str:
+    """Say how a net is run; one device goes without saying."""
+    return f"{precision}, {devices} devices" if devices > 1 else precision
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,8 +31,9 @@ from ranparity.training import backends, twins
 
 DESCRIPTION = """\
 Run the ladder on the four published nets at 224 (levels 1 to 3, OpenCV beside them), and on
-attention56-cifar and dranet-cifar (levels 1 to 5, and 1 and 2 in float64; 1 to 3 of the first in 16
-bits too). What is done already is passed over: the session goes on where it was ended.
+attention56-cifar and dranet-cifar (levels 1 to 5, and 1 and 2 in float64; of the first also 1 to 3
+in 16 bits, and 3 and 4 on two devices). What is done already is passed over: the session goes on
+where it was ended.
 """
 
 
@@ -120,11 +121,9 @@ def main(argv: Sequence[str]) -> int:
         ladder = Ladder(names, args.work, default_references(), sessions.say, opencv=asks)
         found = ladder.run(case)
         book.add(case, found.to_json())
-        sessions.say(
-            f"{case.model}, {case.precision}: {found.verdict}, {found.seconds['all']:.0f} s"
-        )
+        sessions.say(f"{case.model}, {case.how}: {found.verdict}, {found.seconds['all']:.0f} s")
         if found.verdict != judge.PASS:
-            failed.append(f"{case.model}, {case.precision}")
+            failed.append(f"{case.model}, {case.how}")
     print(f"{len(failed) or 'no'} failures; record: {book.path}", file=sys.stderr)
     return 1 if failed else 0
 

@@ -16,6 +16,7 @@ CASES = (
     *(Case(name, (32, 32), 8, levels=LEVELS) for name in TRAINED),
     *(Case(name, (32, 32), 8, levels=(1, 2), precision="float64") for name in TRAINED),
     *(Case(TRAINED[0], (32, 32), 8, levels=(1, 2, 3), precision=each) for each in MIXED),
+    Case(TRAINED[0], (32, 32), 8, levels=(3, 4), devices=2),
     *(Case(name, (224, 224), 2, levels=(1, 2, 3)) for name in PUBLISHED),
 )
 MOST = 224  # pixels of second opinions' images

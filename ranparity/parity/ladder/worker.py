@@ -97,7 +97,8 @@ def main(arguments: Sequence[str]) -> None:
     chosen, _ = backends.choose(None, os.environ)
     asked = [cases.from_json(job.case) for job in jobs]
     _keep_to(asked[0].threads)
-    backend, switches = backends.start(chosen, asked[0].precision, device=jobs[0].device)
+    how: dict[str, Any] = {"device": jobs[0].device, "devices": asked[0].devices}
+    backend, switches = backends.start(chosen, asked[0].precision, **how)
     probing.check(backend, chosen, asked[0].precision)
     import keras
 
@@ -178,7 +179,7 @@ class Program:
     @cached_property
     def bare(self) -> Trainer:
         """What trains in `ranparity run`."""
-        return self._trainer(self.model, self.update)
+        return self._trainer(self.model, self.update, self.case.devices)
 
     @cached_property
     def tapped(self) -> tuple[Trainer, Model]:
@@ -194,9 +195,9 @@ class Program:
         row, blobs = probe.flat(model)
         return self._backend.trainer(row, IDLE), blobs
 
-    def _trainer(self, model: Model, update: Update) -> Trainer:
+    def _trainer(self, model: Model, update: Update, devices: int = 1) -> Trainer:
         scaled = precisions.is_scaled(self.case.precision)
-        return self._backend.trainer(model, update, scaled=scaled)
+        return self._backend.trainer(model, update, scaled=scaled, devices=devices)
 
     def run(self, case: Case, folder: Path, common: Path | None) -> dict[str, Any]:
         """Run a case; see `Job`.
@@ -267,6 +268,8 @@ class Program:
         out.add(f"{prefix}3/loss", np.asarray(self._taken(trainer, moment)))
         out.add_all(f"{prefix}3/weights", trainer.weights())
         out.add_all(f"{prefix}3/slots", trainer.slots())
+        if self.case.devices > 1 and not self.keeps:
+            trainer.finish()  # other processes may compute with it
         del trainer
         self._done_with("bare")
         self._probe(out, moment, prefix)

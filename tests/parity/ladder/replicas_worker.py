@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from ranparity.kernels import replicas
 from ranparity.parity.ladder.case import Case
@@ -21,23 +20,15 @@ from ranparity.training import backends
 from ranparity.training.backends import Trainer
 
 DEVICES = 2
-CASE = Case("resnet18-cifar@16", (16, 16), 8, levels=(2, 3))
+CASE = Case("resnet18-cifar@16", (16, 16), 8, levels=(2, 3), devices=DEVICES)
 
 
-class Replicated(Program):
-    """A net whose step of level 3 is taken on several devices."""
-
-    how: dict[str, Any] = {"devices": DEVICES}  # noqa: RUF012  (of all)
+class Recomputed(Program):
+    """A net of which devices compute parts twice."""
 
     @cached_property
     def bare(self) -> Trainer:
-        return self._backend.trainer(self.model, self.update, **self.how)
-
-
-class Recomputed(Replicated):
-    """The same, which compute parts of the net twice."""
-
-    how: dict[str, Any] = {"devices": DEVICES, "remat": True}  # noqa: RUF012
+        return self._backend.trainer(self.model, self.update, devices=DEVICES, remat=True)
 
 
 def right() -> None:
@@ -58,10 +49,10 @@ def without_gradient() -> None:
 
 
 WAYS: dict[str, tuple[type[Program], Callable[[], None]]] = {
-    "two": (Replicated, right),
+    "two": (Program, right),
     "twice": (Recomputed, right),
-    "of-a-part": (Replicated, of_a_part),
-    "without-gradient": (Replicated, without_gradient),
+    "of-a-part": (Program, of_a_part),
+    "without-gradient": (Program, without_gradient),
 }
 ON = {
     "torch": ("twice", "without-gradient"),

@@ -13,8 +13,18 @@ from ranparity.parity.ladder.case import Case
 CASE = Case("resnet18-cifar@8", (32, 48), 4, seed=3, levels=(1, 4), fault="bn-eps")
 
 
-def test_a_case_survives_json() -> None:
-    assert cases.from_json(json.loads(json.dumps(CASE.to_json()))) == CASE
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_case_survives_json(devices: int) -> None:
+    case = dataclasses.replace(CASE, devices=devices)
+    assert cases.from_json(json.loads(json.dumps(case.to_json()))) == case
+
+
+def test_one_device_goes_without_saying() -> None:
+    """Records of cases from before there were several are still found by their digests."""
+    two = dataclasses.replace(CASE, devices=2)
+    assert "devices" not in CASE.to_json()
+    assert two.digest != CASE.digest
+    assert (CASE.how, two.how) == ("float32", "float32, 2 devices")
 
 
 def test_a_program_is_the_same_for_other_seeds_and_no_other_fault() -> None:

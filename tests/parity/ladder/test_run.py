@@ -51,6 +51,15 @@ def test_float64_is_float64_in_every_tensor(backend: str, tmp_path: Path) -> Non
     assert not list((tmp_path / "work").iterdir()), "tensors are removed"
 
 
+def test_steps_are_taken_on_several_devices(tmp_path: Path) -> None:
+    """Were its process not told of them JAX would refuse: it makes no second one of the CPU."""
+    asked = dataclasses.replace(CASE, precision="float32", levels=(3,), devices=2)
+    found = Ladder(["jax"], tmp_path / "work", tmp_path / "cache", nothing).run(asked)
+    (result,) = found.results
+    assert (found.failures, result.level, result.verdict) == ({}, 3, "pass")
+    assert found.environments["jax"]["switches"]["devices"] == 2
+
+
 def dead(*_: Any) -> Iterator[dict[str, Any]]:
     yield {"environment": {}}
     raise WorkerError("killed by signal 9: out of memory")

@@ -155,24 +155,22 @@ def test_the_table_of_epochs_ends_with_the_result(finished: tuple[Path, Any]) ->
     assert float(row["test_loss"]) == content["test_loss"]
 
 
-def test_another_process_draws_the_same_and_another_seed_does_not(
-    finished: tuple[Path, Any], tmp_path: Path
-) -> None:
-    folder, _ = finished
+def test_another_process_draws_the_same_and_another_seed_does_not(tmp_path: Path) -> None:
     options = ("--steps", "1", "--batch-size", "16", "--backend", "torch", "--json", "--quiet")
-    done = started(tmp_path, *options, "--out", "again")
-    assert (done.returncode, done.stderr) == (0, "")
-    first, again = read(folder / DEFAULT), json.loads(done.stdout)
-    assert again["initial_weights_digest"] == first["initial_weights_digest"]
-    assert again["data"] == first["data"]
-    one, other = (
-        read_step((place / "steps.jsonl").read_text().splitlines()[0], "")
-        for place in (folder / DEFAULT, tmp_path / "again")
-    )
-    assert timeless(one) == timeless(other)
-    other_seed = started(tmp_path, *options, "--out", "other", "--seed", "1")
+    records = []
+    for place, seed in (("one", "0"), ("again", "0"), ("other", "1")):
+        done = output(narrow(*options, "--out", place, "--seed", seed), tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        records.append(json.loads(done.stdout))
+    one, again, other = records
+    assert again["data"] == one["data"]
     for name in ("initial_weights_digest", "tape_digest", "final_weights_digest"):
-        assert json.loads(other_seed.stdout)[name] != again[name]
+        assert other[name] != again[name] == one[name]
+    steps = [
+        timeless(read_step((tmp_path / place / "steps.jsonl").read_text().splitlines()[0], ""))
+        for place in ("one", "again", "other")
+    ]
+    assert steps[0] == steps[1] != steps[2]
 
 
 def test_a_run_is_not_replaced_unless_told(finished: tuple[Path, Any]) -> None:

@@ -22,7 +22,7 @@ from ranparity import workers
 from ranparity.matrix.jobs import GRACE, TRIES, Event, Job
 from ranparity.training import backends, directory
 
-POLL = 0.1  # seconds between two looks at the processes
+POLL = 0.02  # seconds between two looks at the processes
 REST = 4000  # bytes of what a process said last
 
 

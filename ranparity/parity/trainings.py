@@ -23,7 +23,7 @@ from ranparity.errors import InputError
 from ranparity.training import backends, directory
 from ranparity.workers import kept_to
 
-POLL = 0.1  # seconds between two looks at the processes
+POLL = 0.02  # seconds between two looks at the processes
 GRACE = 60.0  # seconds that a training has to end its step and write it down
 REST = 2000  # bytes of what a process said last
 

@@ -10,7 +10,6 @@ import dataclasses
 import os
 import sys
 from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from ranparity.models.entry import Release
 from ranparity.parity.ladder.case import Case
 from ranparity.parity.ladder.worker import Program
 from ranparity.training import backends
-from ranparity.training.backends import Backend, Trainer, apart
+from ranparity.training.backends import Backend, apart
 
 PARTS = 4
 NET = "frozen@narrow"  # of a name that makes it a twin, which has no file
@@ -33,22 +32,6 @@ class Frozen(Program):
     def __init__(self, case: Case, backend: Backend) -> None:
         super().__init__(case, backend)
         self._text = self._text.replace("bn_param {", "bn_param {\n    frozen: true")
-
-
-class Divided(Frozen):
-    """A net whose step of level 3 is taken in parts."""
-
-    how: dict[str, Any] = {"accumulate": PARTS}  # noqa: RUF012  (of all)
-
-    @cached_property
-    def bare(self) -> Trainer:
-        return self._backend.trainer(self.model, self.update, **self.how)
-
-
-class Twice(Divided):
-    """The same, each part of which computes parts of the net twice."""
-
-    how: dict[str, Any] = {"accumulate": PARTS, "remat": True}  # noqa: RUF012
 
 
 def undivided(trainer: Any, *given: Any) -> float:
@@ -67,12 +50,13 @@ def without_last(trainer: Any, images: Any, targets: Any, scalars: Any, parts: i
     return ORIGINAL(trainer, images[:kept], targets[:kept], scalars, parts - 1)
 
 
-WAYS: dict[str, tuple[type[Program], Callable[..., float]]] = {
-    "whole": (Frozen, ORIGINAL),
-    "parts": (Divided, ORIGINAL),
-    "twice": (Twice, ORIGINAL),
-    "undivided": (Divided, undivided),
-    "without-last": (Divided, without_last),
+DIVIDED: dict[str, Any] = {"accumulate": PARTS}
+WAYS: dict[str, tuple[dict[str, Any], Callable[..., float]]] = {
+    "whole": ({}, ORIGINAL),
+    "parts": (DIVIDED, ORIGINAL),
+    "twice": (DIVIDED | {"remat": True}, ORIGINAL),  # each part computes parts of the net twice
+    "undivided": (DIVIDED, undivided),
+    "without-last": (DIVIDED, without_last),
 }
 COMPILED = ("parts", "without-last")
 """Those that are tried where each is compiled by itself, which takes long."""
@@ -89,9 +73,11 @@ def main(folder: Path) -> None:
     zoo.ENTRIES[NET] = dataclasses.replace(narrow, name=NET, title="Frozen", release=frozen)
     name = os.environ["KERAS_BACKEND"]
     backend, _ = backends.start(name)
+    program = Frozen(CASE.program, backend)
     for way in ways(name):
-        program, apart.step = WAYS[way]
-        program(CASE.program, backend).run(CASE, folder / way, None)
+        how, apart.step = WAYS[way]
+        program.bare = backend.trainer(program.model, program.update, **how)
+        program.run(CASE, folder / way, None)
 
 
 if __name__ == "__main__":

@@ -10,25 +10,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
 
 from ranparity.kernels import replicas
 from ranparity.parity.ladder.case import Case
 from ranparity.parity.ladder.worker import Program
 from ranparity.training import backends
-from ranparity.training.backends import Trainer
 
 DEVICES = 2
 CASE = Case("resnet18-cifar@16", (16, 16), 8, levels=(2, 3), devices=DEVICES)
-
-
-class Recomputed(Program):
-    """A net of which devices compute parts twice."""
-
-    @cached_property
-    def bare(self) -> Trainer:
-        return self._backend.trainer(self.model, self.update, devices=DEVICES, remat=True)
 
 
 def right() -> None:
@@ -48,11 +38,11 @@ def without_gradient() -> None:
     replicas.mean = lambda x: x / DEVICES + ops.stop_gradient(mean(x) - x / DEVICES)
 
 
-WAYS: dict[str, tuple[type[Program], Callable[[], None]]] = {
-    "two": (Program, right),
-    "twice": (Recomputed, right),
-    "of-a-part": (Program, of_a_part),
-    "without-gradient": (Program, without_gradient),
+WAYS: dict[str, Callable[[], None]] = {
+    "two": right,
+    "twice": right,  # of which devices compute parts twice
+    "of-a-part": of_a_part,
+    "without-gradient": without_gradient,
 }
 ON = {
     "torch": ("twice", "without-gradient"),
@@ -67,23 +57,24 @@ def main(folder: Path) -> None:
     name = os.environ["KERAS_BACKEND"]
     backend, _ = backends.start(name, devices=DEVICES)
     before = replicas.mean
+    program = Program(CASE.program, backend)
     for way in ON[name]:
-        program, change = WAYS[way]
-        change()
+        WAYS[way]()
         if name == "torch":  # whose other replica is a process
             from ranparity.training.backends import torch_processes
 
             torch_processes.PROGRAM = (__file__, REPLICA, way)
-        made = program(CASE.program, backend)
-        made.run(CASE, folder / way, None)
-        made.bare.finish()
+        remat = way == "twice"
+        program.bare = backend.trainer(program.model, program.update, devices=DEVICES, remat=remat)
+        program.run(CASE, folder / way, None)
+        program.bare.finish()
         replicas.mean = before
 
 
 def be_replica(way: str) -> None:
     from ranparity.training.backends import torch_processes
 
-    WAYS[way][1]()
+    WAYS[way]()
     torch_processes.main()
 
 

@@ -53,8 +53,9 @@ INTRODUCTION = text(
     "several times with each layer's result, and each gradient, moved at random by as much as a "
     "rounding (Monte Carlo arithmetic). Their quotient is rho. Gradients and updates come from the "
     "very step that trains; ReLU signs and max-pool argmaxes that fell the other way are counted, "
-    "and gradients are judged with those that the backend made. Pairs of backends, in float64, and "
-    "OpenCV's own reading of the prototxt stand beside the backends.",
+    "and gradients are judged with those that the backend made. Where several devices are told of, "
+    "each step of levels 3 to 5 is computed on all of them together. Pairs of backends, in "
+    "float64, and OpenCV's own reading of the prototxt stand beside the backends.",
 )
 OPINIONS = text(
     "Nets of prototxts, the four published ones and other people's, that are built for Keras from "

@@ -66,7 +66,8 @@ def add_parser(commands: Any) -> None:
         "--levels",
         type=levels,
         metavar="A-B",
-        help=f"such as 1-3 or 2,5 (default: 1-5, and 1-3 of nets with sides over {LARGE} pixels)",
+        help=f"such as 1-3 or 2,5 (default: 1-5; 1-4 in 16 bits; 1-3 of nets with sides over "
+        f"{LARGE} pixels)",
     )
     add("--size", type=size, metavar="N|HxW", help="in pixels (default: the net's own)")
     add(
@@ -249,7 +250,8 @@ def _asked(
     name: str, side: Sequence[int], arguments: argparse.Namespace, names: Sequence[str]
 ) -> Case:
     large = max(side, default=0) > LARGE
-    asked = arguments.levels or ((1, 2, 3) if large else LEVELS)
+    mixed = arguments.precision in precisions.MIXED
+    asked = arguments.levels or ((1, 2, 3) if large else LEVELS[:4] if mixed else LEVELS)
     steps = STEPS if arguments.steps is None else arguments.steps
     twins = TWINS if arguments.twins is None else arguments.twins
     batch = arguments.batch_size
@@ -260,6 +262,11 @@ def _asked(
             raise InputError(f"{option}: expected {least} or more. Received: {value}")
     if 5 in asked and twins < 1:
         raise InputError(f"--twins: expected 1 or more for level 5. Received: {twins}")
+    if 5 in asked and mixed:
+        raise InputError(
+            f"--levels: expected some of 1 to 4 in {arguments.precision}: a twin that begins a "
+            "unit of it off is further from its run than a step goes: level 5 could say nothing"
+        )
     if 5 in asked and len(names) < 2:
         raise InputError("--levels: level 5 holds backends against each other, and there is one")
     if arguments.seed < 0:
@@ -408,6 +415,12 @@ def _free_run(found: dict[str, Any]) -> Iterator[str]:
         one, other = pair["backends"]
         part = pair["apart_after_step"]
         said = "no further apart than twins" if part is None else f"apart after step {part}"
+        if pair["horizon"] <= 1:
+            yield (
+                f"  level 5: {one} and {other}: not comparable: twins are too far apart after the "
+                "first step"
+            )
+            continue
         yield (
             f"  level 5: {one} and {other}: {said}: {float(pair['ratio']):.3g} of the twins' "
             f"largest distance ({runs['factor']:g} allowed), up to step {pair['horizon'] - 1} of "

@@ -10,7 +10,7 @@ import pytest
 
 from ranparity import cli
 from ranparity.commands import ladder
-from ranparity.parity.ladder import rounding, run
+from ranparity.parity.ladder import free_run, rounding, run
 from ranparity.parity.ladder.case import Case
 from ranparity.parity.ladder.decisions import Differing
 from ranparity.parity.ladder.judge import Difference, Result
@@ -46,6 +46,10 @@ MINE = "mine.nets:build"
         (["--steps", "1"], "--steps: expected 2 or more. Received: 1"),
         (["--twins", "0"], "--twins: expected 1 or more for level 5. Received: 0"),
         (["--seed", "-1"], "--seed: expected 0 or more. Received: -1"),
+        (
+            ["--precision", "bfloat16", "--levels", "4-5"],
+            "--levels: expected some of 1 to 4 in bfloat16: a twin that begins a unit of it off",
+        ),
         (["--devices", "0"], "--devices: expected 1 or more. Received: 0"),
         (
             ["--devices", "3"],
@@ -118,7 +122,9 @@ def test_defaults_are_all_levels_of_small_nets_and_three_of_large_ones(
     assert cli.main(["ladder"]) == 0
     assert cli.main(["ladder", "attention56", "--batch-size", "3"]) == 0
     assert cli.main(["ladder", "resnet18@8", "--size", "48", "--levels", "2"]) == 0
-    small, large, narrow = told.cases
+    assert cli.main(["ladder", "--precision", "float16"]) == 0
+    small, large, narrow, mixed = told.cases
+    assert mixed.levels == (1, 2, 3, 4)
     assert (small.model, small.levels, small.batch_size) == (ladder.MODEL, (1, 2, 3, 4, 5), 8)
     assert (large.size, large.levels, large.batch_size) == ((224, 224), (1, 2, 3), 3)
     assert (narrow.size, narrow.levels, narrow.batch_size) == ((48, 48), (2,), 8)
@@ -157,6 +163,22 @@ def test_what_differs_is_told_with_its_layer_and_numbers(
     assert "relu decides otherwise at 3 of 100 places, by up to 7e+03 times" in shown
     assert "pool decides" not in shown
     assert "12 s; peak memory in GiB: torch 1.0" in shown
+
+
+def test_runs_of_which_nothing_can_be_said_do_not_pass(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair = free_run.Pair(("torch", "jax"), [0.0, 9.0], [9.0], [1.0, 1.0], [1.0], horizon=1)
+    runs = {"factor": 30.0, "pairs": [pair.to_json()], "verdicts": free_run.verdicts([pair])}
+    told = found()
+    told.runs = runs
+    monkeypatch.setattr(run, "Ladder", Told(told))
+    assert cli.main(["ladder"]) == 1
+    shown = capsys.readouterr().out
+    assert (
+        "level 5: torch and jax: not comparable: twins are too far apart after the first" in shown
+    )
+    assert "level 5 on jax: fail" in shown
 
 
 def test_json_has_a_list_of_results_with_every_tensor(

@@ -2,7 +2,8 @@
 
 Each backend also trains twins of its run, and two runs pass by the rule of
 `ranparity.training.twins`, up to the horizon: the step at which the median twin is a tenth of the
-way apart that the weights have moved. Behind it nothing can be said.
+way apart that the weights have moved. Behind it nothing can be said. Where it is the first step
+nothing can be said at all, and that is no pass.
 """
 
 from __future__ import annotations
@@ -88,9 +89,14 @@ class Pair:
         return max([*weights, *losses], default=0.0)
 
     @property
+    def comparable(self) -> bool:
+        """Whether the horizon leaves a step to compare."""
+        return self.horizon > 1
+
+    @property
     def passes(self) -> bool:
         """Whether it stays under the factor."""
-        return self.ratio <= FACTOR
+        return self.comparable and self.ratio <= FACTOR
 
     @property
     def apart(self) -> int | None:

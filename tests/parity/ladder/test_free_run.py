@@ -69,6 +69,16 @@ def test_behind_the_horizon_nothing_is_said() -> None:
     assert (found.passes, found.apart) == (False, 2)
 
 
+def test_where_nothing_can_be_said_nothing_passes() -> None:
+    """The twins are a tenth of the way apart after the first step."""
+    wild = [run(name, seed, growth=1 / ULP) for seed, name in enumerate("ab")]
+    assert [free_run.horizon(each) for each in wild] == [1, 1]
+    (found,) = pairs(wild)
+    assert (found.comparable, found.passes, found.ratio) == (False, False, 0.0)
+    assert verdicts([found]) == {"a": "fail", "b": "fail"}
+    assert found.to_json()["verdict"] == "fail"
+
+
 def test_a_distance_where_twins_have_none_is_infinite() -> None:
     pair = Pair(("a", "b"), [0.0, 1.0], [0.0], [0.0, 0.0], [0.0], horizon=2)
     assert math.isinf(pair.ratio)

@@ -216,24 +216,25 @@ def test_the_session_of_nets_passes_over_what_is_done(
     monkeypatch.setattr(nets, "Ladder", Ladder)
     options = ["--models", "attention56-cifar,attention56", "--out", str(tmp_path)]
     assert nets.main(options) == 0
-    assert [(case.model, case.precision, case.levels) for case in ran] == [
+    assert [(case.model, case.how, case.levels) for case in ran] == [
         ("attention56-cifar", "float32", (1, 2, 3, 4, 5)),
         ("attention56-cifar", "float64", (1, 2)),
         ("attention56-cifar", "bfloat16", (1, 2, 3)),
         ("attention56-cifar", "float16", (1, 2, 3)),
+        ("attention56-cifar", "float32, 2 devices", (3, 4)),
         ("attention56", "float32", (1, 2, 3)),
     ]
     assert nets.main(options) == 0
-    assert len(ran) == 5
+    assert len(ran) == 6
     assert nets.main([*options, "--again"]) == 0
-    assert len(ran) == 10
+    assert len(ran) == 12
     for _ in range(2):
         assert nets.main(["--quick", "--out", str(tmp_path)]) == 0
-    assert len(ran) == 12, "a quick one is run again"
+    assert len(ran) == 14, "a quick one is run again"
     assert (ran[-1].model, ran[-1].levels) == ("attention56-cifar", (1, 2, 3))
     assert list(json.loads((tmp_path / nets.QUICK_RECORD).read_text())["cases"]) == [ran[-1].digest]
     content = json.loads((tmp_path / nets.RECORD).read_text())
-    assert len(content["cases"]) == 5
+    assert len(content["cases"]) == 6
     assert schemas.refusals("ladder", content) == []
     assert next(iter(content.items())) == ("schema", 1)
     with pytest.raises(InputError, match="--models: expected some of attention56-cifar, "):

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from ranparity.training import backends
+from ranparity.training.backends import startup
 from ranparity.training.backends.startup import hidden, is_error, stderr_filtered, stdout_filtered
 from tests.programs import environment
 
@@ -63,6 +64,35 @@ def test_what_is_hidden_is_not_there_until_afterwards(monkeypatch: pytest.Monkey
     assert sys.modules["json"] is json
 
 
+def test_a_compiler_is_marked_for_and_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`json.tool` is in its place: what else is asked for comes from the real one."""
+    monkeypatch.setattr(startup, "COMPILER", "json.tool")
+    monkeypatch.delitem(sys.modules, "json.tool", raising=False)
+    with startup.uncompiled():
+        compiler = sys.modules["json.tool"]
+        assert compiler.disable()(print) is print
+    assert "json.tool" not in sys.modules
+    with startup.uncompiled():
+        compiler = sys.modules["json.tool"]
+        assert compiler.main is importlib.import_module("json.tool").main
+        loaded = sys.modules["json.tool"]
+        assert loaded is not compiler
+    assert sys.modules["json.tool"] is loaded
+    with startup.uncompiled():
+        assert sys.modules["json.tool"] is loaded, "it was loaded already"
+
+
+def test_pytorchs_compiler_is_there_for_others() -> None:
+    program = (
+        "from ranparity.training import backends; backends.start('torch'); import torch; "
+        "print(torch.compile(lambda x: x + 1, backend='eager')(torch.ones(1)).item())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment()
+    )
+    assert (done.returncode, done.stdout) == (0, "2.0\n"), done.stderr
+
+
 @pytest.mark.parametrize("backend", backends.NAMES)
 def test_a_backend_starts_without_what_nothing_here_uses(backend: str) -> None:
     """And what was hidden from Keras is there for others."""
@@ -70,7 +100,8 @@ def test_a_backend_starts_without_what_nothing_here_uses(backend: str) -> None:
         "import sys; from ranparity.training import backends; "
         f"backends.start({backend!r}); loaded = set(sys.modules); "
         "import sklearn, matplotlib, jax; "
-        "print(*sorted(loaded & {'keras', 'sklearn', 'matplotlib', 'jax', 'tensorflow', 'torch'}))"
+        "others = {'sklearn', 'matplotlib', 'torch._dynamo'}; "
+        "print(*sorted(loaded & {'keras', 'jax', 'tensorflow', 'torch', *others}))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment()

@@ -212,7 +212,7 @@ def start(
     how: dict[str, Any] = {"many_steps": many_steps, "device": device, "tf32": tf32}
     switches = backend.prepare(processors(), precision, **how, devices=devices)
     check_device(name, device, backend.devices(), tf32=tf32)
-    with startup.hidden(*startup.OPTIONAL):
+    with startup.hidden(*startup.OPTIONAL), startup.uncompiled():
         importlib.import_module("keras")
     if devices > 1:
         switches["devices"] = devices

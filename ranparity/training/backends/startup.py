@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import IO, Any
 
 _STDOUT, _STDERR = 1, 2  # the file descriptors, which libraries written in C++ use
 OPTIONAL = ("sklearn", "matplotlib", "jax")
 """What Keras 3.15 loads on any backend where it is there, for parts that nothing here uses: two
 fifths of the time that its import takes."""
+COMPILER = "torch._dynamo"
 
 Keep = Callable[[str], bool]
 
@@ -52,6 +55,37 @@ def hidden(*names: str) -> Iterator[None]:
     finally:
         for name in away:
             del modules[name]
+
+
+class _Compiler(ModuleType):
+    """Stands for PyTorch's compiler: has what marks a function that it is to leave alone."""
+
+    def disable(self) -> Callable[[Any], Any]:
+        return lambda function: function
+
+    def __getattr__(self, name: str) -> Any:
+        """Give what else is asked for, from the compiler itself."""
+        sys.modules.pop(COMPILER, None)
+        return getattr(importlib.import_module(COMPILER), name)
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """Have Keras mark functions for PyTorch's compiler without loading it, unless it is loaded.
+
+    Keras 3.15 loads all of it for the mark alone, which takes half of the time that PyTorch and
+    Keras take to start; and nothing here is compiled by it.
+    """
+    if COMPILER in sys.modules:
+        yield
+        return
+    stand_in = _Compiler(COMPILER)
+    sys.modules[COMPILER] = stand_in
+    try:
+        yield
+    finally:
+        if sys.modules.get(COMPILER) is stand_in:
+            del sys.modules[COMPILER]
 
 
 def is_error(line: str) -> bool:

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
+import pytest
 from sklearn.datasets import load_digits
 
 from ranparity.data import digits
+from tests.programs import environment
 
 DIGEST = "d467ce6ce1647a85f7072e8d0d526c6cd294a9b0327823b58178c2048e50574b"
 
@@ -14,6 +19,24 @@ def test_the_split_and_the_shapes() -> None:
     assert data.train.shape == data.image_shape == (32, 32, 3)
     assert (data.name, data.source, data.classes, data.partial) == ("digits", "digits", 10, False)
     assert (data.class_names, data.digest) == (tuple("0123456789"), DIGEST)
+
+
+@pytest.mark.parametrize("file", [digits.FILE, "none.csv.gz"])
+def test_they_are_scikit_learns_whether_or_not_it_keeps_them_in_the_file(
+    file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digits, "FILE", file)
+    given = load_digits()
+    assert np.array_equal(digits.stored(), np.column_stack([given.data, given.target]))
+
+
+def test_scikit_learn_is_not_loaded_for_them() -> None:
+    program = "import sys; from ranparity.data import digits; digits.load(); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment()
+    )
+    assert done.returncode == 0, done.stderr
+    assert not {"sklearn", "scipy"} & set(done.stdout.split())
 
 
 def test_every_fifth_record_is_held_out_and_none_is_in_both_parts() -> None:

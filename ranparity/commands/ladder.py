@@ -413,14 +413,14 @@ def _free_run(found: dict[str, Any]) -> Iterator[str]:
     runs = found["free_run"]
     for pair in runs.get("pairs", ()):
         one, other = pair["backends"]
-        part = pair["apart_after_step"]
-        said = "no further apart than twins" if part is None else f"apart after step {part}"
         if pair["horizon"] <= 1:
             yield (
                 f"  level 5: {one} and {other}: not comparable: twins are too far apart after the "
                 "first step"
             )
             continue
+        part = pair["apart_after_step"]
+        said = "no further apart than twins" if part is None else f"apart after step {part}"
         yield (
             f"  level 5: {one} and {other}: {said}: {float(pair['ratio']):.3g} of the twins' "
             f"largest distance ({runs['factor']:g} allowed), up to step {pair['horizon'] - 1} of "

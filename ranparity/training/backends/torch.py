@@ -46,8 +46,9 @@ def prepare(
     if cuda and here > 1:
         check_devices(here, torch.cuda.device_count())
     torch.set_num_threads(max(1, threads // here))  # each of them is a process
-    torch.set_deterministic_debug_mode("error")  # as use_deterministic_algorithms(True), which
-    # loads PyTorch's compiler too, to tell it; nothing here is compiled by it
+    # As use_deterministic_algorithms(True), which loads PyTorch's compiler to tell it too; nothing
+    # here is compiled by it.
+    torch.set_deterministic_debug_mode("error")
     filling: Any = torch.utils.deterministic  # its type lacks the switch
     filling.fill_uninitialized_memory = False  # a tenth of a step, and no operation reads it
     torch.backends.cudnn.benchmark = False

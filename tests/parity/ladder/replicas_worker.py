@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ranparity.kernels import replicas
 from ranparity.parity.ladder.case import Case
@@ -38,11 +39,11 @@ def without_gradient() -> None:
     replicas.mean = lambda x: x / DEVICES + ops.stop_gradient(mean(x) - x / DEVICES)
 
 
-WAYS: dict[str, Callable[[], None]] = {
-    "two": right,
-    "twice": right,  # of which devices compute parts twice
-    "of-a-part": of_a_part,
-    "without-gradient": without_gradient,
+WAYS: dict[str, tuple[dict[str, Any], Callable[[], None]]] = {
+    "two": ({}, right),
+    "twice": ({"remat": True}, right),  # each device computes parts of the net twice
+    "of-a-part": ({}, of_a_part),
+    "without-gradient": ({}, without_gradient),
 }
 ON = {
     "torch": ("twice", "without-gradient"),
@@ -59,13 +60,13 @@ def main(folder: Path) -> None:
     before = replicas.mean
     program = Program(CASE.program, backend)
     for way in ON[name]:
-        WAYS[way]()
+        how, change = WAYS[way]
+        change()
         if name == "torch":  # whose other replica is a process
             from ranparity.training.backends import torch_processes
 
             torch_processes.PROGRAM = (__file__, REPLICA, way)
-        remat = way == "twice"
-        program.bare = backend.trainer(program.model, program.update, devices=DEVICES, remat=remat)
+        program.bare = backend.trainer(program.model, program.update, devices=DEVICES, **how)
         program.run(CASE, folder / way, None)
         program.bare.finish()
         replicas.mean = before
@@ -74,7 +75,7 @@ def main(folder: Path) -> None:
 def be_replica(way: str) -> None:
     from ranparity.training.backends import torch_processes
 
-    WAYS[way]()
+    WAYS[way][1]()
     torch_processes.main()
 
 

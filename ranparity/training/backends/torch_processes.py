@@ -239,9 +239,10 @@ def end_all() -> None:
     """Have the other replicas end, where this is the first."""
     if not distributed.is_initialized():
         return
-    with contextlib.suppress(RuntimeError):
+    with contextlib.suppress(RuntimeError):  # who is lost hears nothing
         if not distributed.get_rank():
             following.announce(_LINK, following.END)
+    with contextlib.suppress(RuntimeError):  # or its threads abort the process at its end
         distributed.destroy_process_group()
 
 
